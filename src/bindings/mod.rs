@@ -1,0 +1,30 @@
+//! What scripts can call: one file per namespace. A binding converts, calls the domain, converts back; it decides nothing.
+//!
+//! The doc comment and the example of every function here are what `--help`, the reference and completion show.
+
+mod error;
+mod flow;
+mod host;
+mod secret;
+mod ssh;
+
+use rhai::{Engine, exported_module};
+
+pub use secret::Secret;
+
+use crate::host::{Host, Output};
+use crate::script::Failure;
+
+/// Registers everything.
+pub fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Host>("Host")
+        .register_type_with_name::<Output>("Output")
+        .register_type_with_name::<Failure>("Error")
+        .register_type_with_name::<Secret>("Secret");
+    engine.register_global_module(exported_module!(error::api).into());
+    engine.register_global_module(exported_module!(flow::api).into());
+    engine.register_global_module(exported_module!(host::api).into());
+    engine.register_global_module(exported_module!(secret::api).into());
+    engine.register_static_module("ssh", exported_module!(ssh::api).into());
+}

@@ -1,0 +1,71 @@
+//! What every operation of one run shares: where it reports, whether it may change things, and when to stop.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::report::redact::Secrets;
+
+/// Whether a run changes hosts or only says what it would change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read, compare, change what differs.
+    Apply,
+    /// Read and compare; change nothing.
+    Plan,
+}
+
+/// The shared state of one run. Cloning is cheap; all clones are the same run.
+#[derive(Clone)]
+pub struct Run(Arc<Shared>);
+
+struct Shared {
+    report: Report,
+    mode: Mode,
+    cancel: Mutex<CancellationToken>,
+}
+
+impl Run {
+    /// A run that reports to `report`.
+    pub fn new(report: Report, mode: Mode) -> Self {
+        Run(Arc::new(Shared { report, mode, cancel: Mutex::default() }))
+    }
+
+    /// Where the run tells what it does.
+    pub fn report(&self) -> &Report {
+        &self.0.report
+    }
+
+    /// Values that no output may contain.
+    pub fn secrets(&self) -> &Secrets {
+        self.0.report.secrets()
+    }
+
+    /// Whether this run only plans.
+    pub fn is_plan(&self) -> bool {
+        self.0.mode == Mode::Plan
+    }
+
+    /// Cancelled when the user interrupts the run.
+    pub fn cancel(&self) -> CancellationToken {
+        self.0.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets work begin again after a cancellation: what must be done at the end of an interrupted run.
+    pub fn renew(&self) {
+        *self.0.cancel.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+    }
+
+    /// Waits for `work`, or ends with [`Error::interrupted`] as soon as the run is cancelled.
+    pub async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let cancel = self.cancel();
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::interrupted()),
+            done = work => done,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the functions of a script share: the run, the async runtime, the settings from the command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rhai::{FnPtr, NativeCallContext};
+use tokio::runtime::Handle;
+
+use super::phases::Phases;
+use crate::host::Host;
+use crate::run::Run;
+
+/// What the command line says to a script.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What follows the script's name.
+    pub args: Vec<String>,
+    /// The `cluster.toml` of `-c`.
+    pub config: Option<PathBuf>,
+    /// The `key=value` of `--set`.
+    pub sets: Vec<String>,
+    /// Answer every question with yes.
+    pub yes: bool,
+    /// Whether a person is there to answer questions.
+    pub interactive: bool,
+}
+
+/// The state behind the functions of one script.
+pub struct Context {
+    /// The run.
+    pub run: Run,
+    /// Where async work goes.
+    pub runtime: Handle,
+    /// From the command line.
+    pub settings: Settings,
+    /// Which phases run.
+    pub phases: Phases,
+    hosts: Mutex<BTreeMap<String, Host>>,
+    handlers: Mutex<Vec<ExitHandler>>,
+}
+
+/// A closure to be called when the script has ended.
+// Rhai marks what it may still change as deprecated; our version of it is pinned.
+#[allow(deprecated)]
+pub struct ExitHandler {
+    /// Its name in reports.
+    pub name: String,
+    /// What to call.
+    pub call: FnPtr,
+    /// The imports that it sees.
+    pub scope: rhai::NativeCallContextStore,
+}
+
+impl Context {
+    /// The state for a script. Async work goes to `runtime`, which must be a multi-threaded one.
+    pub fn new(run: Run, runtime: Handle, settings: Settings, phases: Phases) -> Arc<Self> {
+        Arc::new(Context { run, runtime, settings, phases, hosts: Mutex::default(), handlers: Mutex::default() })
+    }
+
+    /// The connection to `key`, if there is one already: one connection per host and run.
+    pub fn host(&self, key: &str) -> Option<Host> {
+        lock(&self.hosts).get(key).cloned()
+    }
+
+    /// Remembers a connection.
+    pub fn add_host(&self, key: String, host: Host) {
+        lock(&self.hosts).insert(key, host);
+    }
+
+    /// Takes all connections, to close them.
+    pub fn take_hosts(&self) -> Vec<Host> {
+        std::mem::take(&mut *lock(&self.hosts)).into_values().collect()
+    }
+
+    /// Remembers what to call at the end.
+    pub fn add_exit_handler(&self, handler: ExitHandler) {
+        lock(&self.handlers).push(handler);
+    }
+
+    /// Takes the handlers, the last one added first.
+    pub fn take_exit_handlers(&self) -> Vec<ExitHandler> {
+        let mut handlers = std::mem::take(&mut *lock(&self.handlers));
+        handlers.reverse();
+        handlers
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The context of the script that calls a native function.
+pub fn context(call: &NativeCallContext) -> Arc<Context> {
+    match call.tag().cloned().and_then(rhai::Dynamic::try_cast::<Arc<Context>>) {
+        Some(context) => context,
+        // The engine is only ever made by `engine()`, which sets the tag.
+        None => unreachable!("an engine without its context"),
+    }
+}

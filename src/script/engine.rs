@@ -1,0 +1,64 @@
+//! Makes the engine and runs programs in it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+
+use super::{Context, Fallible, Resolver, Sources};
+use crate::report::Event;
+
+/// An engine with the limits, the resolver and the state of a run; without any bindings.
+///
+/// `folders` are searched for imports before the built-in standard library.
+pub fn engine(context: &Arc<Context>, sources: &Sources, folders: Vec<PathBuf>) -> Engine {
+    let mut engine = Engine::new();
+    limit(&mut engine);
+    engine.set_module_resolver(Resolver::new(folders, sources.clone()));
+    engine.set_default_tag(Dynamic::from(context.clone()));
+    let run = context.run.clone();
+    engine.on_progress(move |_| run.cancel().is_cancelled().then(|| "script".into()));
+    let report = context.run.report().clone();
+    engine.on_print(move |text| report.emit(Event::Print { text: text.to_owned() }));
+    engine
+}
+
+/// Everything explicit: the defaults of a debug build differ from those of a release build.
+fn limit(engine: &mut Engine) {
+    engine
+        .set_max_call_levels(128)
+        .set_max_expr_depths(128, 64)
+        .set_max_string_size(64 << 20)
+        .set_max_array_size(100_000)
+        .set_max_map_size(100_000)
+        .set_max_modules(200)
+        .set_max_functions(2_000)
+        .set_max_variables(2_000)
+        .set_strict_variables(true)
+        .set_optimization_level(OptimizationLevel::Simple)
+        // Its errors would be reported at the wrong place.
+        .disable_symbol("eval");
+}
+
+/// A script, compiled.
+pub struct Program {
+    ast: AST,
+}
+
+impl Program {
+    /// Compiles a script; `id` is its path or a name like `<expression>`.
+    ///
+    /// # Errors
+    /// The first syntax error, with its position.
+    pub fn compile(engine: &Engine, sources: &Sources, id: &str, text: &str) -> Fallible<Self> {
+        sources.put(id, text);
+        let mut ast = engine.compile(text).map_err(|error| Box::new(EvalAltResult::from(error)))?;
+        ast.set_source(id);
+        Ok(Program { ast })
+    }
+
+    /// Runs it and returns the value of its last expression.
+    pub fn run(&self, engine: &Engine) -> Fallible<Dynamic> {
+        engine.eval_ast_with_scope(&mut Scope::new(), &self.ast)
+    }
+}

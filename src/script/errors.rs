@@ -1,0 +1,66 @@
+//! Errors on both sides of the language boundary.
+
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
+
+use crate::error::{Error, Kind};
+
+/// An error as scripts catch it: `try { .. } catch (e) { e.kind, e.message, e.host, e.help, e.output, e.at }`.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub error: Error,
+    /// `file:line:column` of the call that failed; survives being thrown again.
+    pub at: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// Raises `error` at the position of the current call. The only way in which bindings raise errors: the language
+/// fills in positions for some kinds of calls only.
+pub fn fail(call: &NativeCallContext, error: Error) -> Box<EvalAltResult> {
+    let position = call.call_position();
+    let at = place(call.call_source(), position);
+    if error.kind == Kind::Interrupted {
+        // Not catchable by scripts: a cancelled run must end.
+        return EvalAltResult::ErrorTerminated(at.into(), position).into();
+    }
+    EvalAltResult::ErrorRuntime(Dynamic::from(Failure { error, at }), position).into()
+}
+
+/// The [`Failure`] inside an error of the language, whatever the error came through.
+pub fn failure_of(error: &EvalAltResult) -> Failure {
+    let at = place(None, error.position());
+    match error.unwrap_inner() {
+        EvalAltResult::ErrorTerminated(token, _) => Failure { error: Error::interrupted(), at: token.to_string() },
+        EvalAltResult::ErrorRuntime(payload, _) => match payload.clone().try_cast::<Failure>() {
+            Some(failure) => failure,
+            None => Failure { error: Error::script(payload.to_string()), at },
+        },
+        EvalAltResult::ErrorModuleNotFound(name, _) => {
+            let error = Error::script(format!("there is no module `{name}`"));
+            let help = "a module is NAME.rhai beside the script, in --stdlib DIR, or one of the built-in ones";
+            Failure { error: error.help(help), at }
+        }
+        other => Failure { error: Error::script(without_position(other)), at },
+    }
+}
+
+/// The language's own message; the position is shown by the diagnostic.
+fn without_position(error: &EvalAltResult) -> String {
+    let mut text = error.to_string();
+    if let Some(at) = text.rfind(" (line ") {
+        text.truncate(at);
+    }
+    text
+}
+
+fn place(source: Option<&str>, position: Position) -> String {
+    match (position.line(), position.position()) {
+        (Some(line), Some(column)) => format!("{}:{line}:{column}", source.unwrap_or("script")),
+        _ => source.unwrap_or("script").to_owned(),
+    }
+}

@@ -1,0 +1,26 @@
+//! The language host: everything that makes Rhai a language for playbooks, and nothing about hosts or clusters.
+
+mod bridge;
+mod context;
+mod diagnostic;
+mod engine;
+mod errors;
+mod options;
+mod parallel;
+mod phases;
+mod resolver;
+mod sources;
+
+pub use bridge::block;
+pub use context::{Context, ExitHandler, Settings, context};
+pub use diagnostic::render;
+pub use engine::{Program, engine};
+pub use errors::{Failure, fail, failure_of};
+pub use options::{Seconds, options};
+pub use parallel::parallel;
+pub use phases::Phases;
+pub use resolver::Resolver;
+pub use sources::Sources;
+
+/// The result of every function that scripts call.
+pub type Fallible<T> = Result<T, Box<rhai::EvalAltResult>>;

@@ -1,0 +1,70 @@
+//! Option maps: typed, with unknown keys refused and the nearest known one named.
+
+use std::time::Duration;
+
+use rhai::serde::DynamicDeserializer;
+use rhai::{Dynamic, Map, NativeCallContext};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+
+use super::{Fallible, errors::fail};
+use crate::error::Error;
+
+/// A time in seconds: `3` or `0.5`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seconds(pub Duration);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map(Seconds)
+            .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds")))
+    }
+}
+
+/// Reads the options that a script passes to the function `call`.
+///
+/// # Errors
+/// Names the option, says what it must be, and suggests the nearest known name for a misspelt one.
+pub fn options<T: DeserializeOwned>(call: &NativeCallContext, map: Map) -> Fallible<T> {
+    let value: Dynamic = map.into();
+    serde_path_to_error::deserialize(DynamicDeserializer::new(&value)).map_err(|error| {
+        let path = error.path().to_string();
+        let function = call.fn_name().to_owned();
+        fail(call, explain(&function, &path, &error.into_inner().to_string()))
+    })
+}
+
+fn explain(function: &str, path: &str, said: &str) -> Error {
+    // serde: "unknown field `x`, expected one of `a`, `b`" or "expected `a`"
+    let mut quoted = said.split('`').skip(1).step_by(2);
+    if said.contains("unknown field")
+        && let Some(unknown) = quoted.next()
+    {
+        let known: Vec<&str> = quoted.collect();
+        let error = Error::script(format!("{function}(): unknown option `{unknown}`"));
+        let list = format!("known options: {}", known.join(", "));
+        return error.help(match nearest(unknown, &known) {
+            Some(name) => format!("did you mean `{name}`? {list}"),
+            None => list,
+        });
+    }
+    let said = said.trim_start_matches("Output type incorrect: ");
+    let said = said.split(" (line ").next().unwrap_or(said);
+    Error::script(match path {
+        "." | "" => format!("{function}(): {said}"),
+        path => format!("{function}(): option `{path}`: {said}"),
+    })
+}
+
+/// The known name that `word` was probably meant to be.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    known
+        .iter()
+        .map(|name| (strsim::osa_distance(word, name), *name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
