@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// The way to a host.
 pub(super) enum Transport {
     Local,
-    Ssh { session: Mutex<Option<Arc<openssh::Session>>>, destination: Destination },
+    Ssh { session: Mutex<Option<Arc<openssh::Session>>>, destination: Box<Destination> },
 }
 
 /// A running shell. Dropping it ends the shell and what it runs.
@@ -40,7 +40,7 @@ impl Transport {
 
     pub async fn ssh(destination: &Destination) -> Result<Self> {
         let session = Mutex::new(Some(Arc::new(ssh::connect(destination).await?)));
-        Ok(Transport::Ssh { session, destination: destination.clone() })
+        Ok(Transport::Ssh { session, destination: Box::new(destination.clone()) })
     }
 
     pub fn is_local(&self) -> bool {
