@@ -1,6 +1,6 @@
 //! The one error type below the language: what went wrong, where, why, and what to do about it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// What sort of failure an [`Error`] is. It decides the exit status of the whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Error {
     pub help: Option<String>,
     /// The last output of what failed, already free of secrets.
     pub output: Option<String>,
+    /// Where the user's input has several problems: these, as its related diagnostics with excerpts of the input.
+    pub problems: Option<Arc<dyn miette::Diagnostic + Send + Sync>>,
 }
 
 /// Shorthand for a result with [`Error`].
@@ -75,7 +77,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), host: None, help: None, output: None }
+        Error { kind, message: message.into(), host: None, help: None, output: None, problems: None }
     }
 
     /// Wrong use of a function in a script.

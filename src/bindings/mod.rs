@@ -5,6 +5,7 @@
 // `export_module` writes unwraps of arguments that Rhai has counted and checked; there are none of our own here.
 #![allow(clippy::unwrap_used)]
 
+mod config;
 mod error;
 mod flow;
 mod host;
@@ -29,5 +30,6 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(flow::api).into());
     engine.register_global_module(exported_module!(host::api).into());
     engine.register_global_module(exported_module!(secret::api).into());
+    engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
 }

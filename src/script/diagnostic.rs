@@ -23,7 +23,9 @@ pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, color: bool)
     {
         help.push(format!("its last output:\n{}", indented(output)));
     }
-    if let Some(remedy) = &failure.error.help {
+    if let Some(remedy) = &failure.error.help
+        && failure.error.problems.is_none()
+    {
         help.push(remedy.clone());
     }
     if frames.len() > 1 {
@@ -44,17 +46,19 @@ pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, color: bool)
         }
         _ => miette::Report::new(diagnostic),
     };
-    show(&report, color)
+    let problems = failure.error.problems.iter().filter_map(|problems| problems.related()).flatten();
+    let problems = problems.map(|problem| show(problem, color));
+    std::iter::once(show(report.as_ref(), color)).chain(problems).collect()
 }
 
 /// Renders any diagnostic in the one style of k3srun.
-pub(super) fn show(report: &miette::Report, color: bool) -> String {
+pub(super) fn show(diagnostic: &dyn miette::Diagnostic, color: bool) -> String {
     let theme = if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
     let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
     let mut text = String::new();
-    match handler.render_report(&mut text, report.as_ref()) {
+    match handler.render_report(&mut text, diagnostic) {
         Ok(()) => text,
-        Err(_) => report.to_string(),
+        Err(_) => diagnostic.to_string(),
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Fallible, errors::fail};
 use crate::error::Error;
+use crate::suggestion::nearest;
 
 /// A time in seconds: `3` or `0.5`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,33 +17,10 @@ pub struct Seconds(pub Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = deserializer.deserialize_any(Number)?;
+        let seconds = f64::deserialize(deserializer)?;
         Duration::try_from_secs_f64(seconds)
             .map(Seconds)
             .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds")))
-    }
-}
-
-/// A script writes whole seconds as an integer, parts of one as a float.
-struct Number;
-
-impl serde::de::Visitor<'_> for Number {
-    type Value = f64;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.write_str("a number of seconds")
-    }
-
-    fn visit_i64<E>(self, seconds: i64) -> Result<f64, E> {
-        Ok(seconds as f64)
-    }
-
-    fn visit_u64<E>(self, seconds: u64) -> Result<f64, E> {
-        Ok(seconds as f64)
-    }
-
-    fn visit_f64<E>(self, seconds: f64) -> Result<f64, E> {
-        Ok(seconds)
     }
 }
 
@@ -68,7 +46,7 @@ fn explain(function: &str, path: &str, said: &str) -> Error {
         let known: Vec<&str> = quoted.collect();
         let error = Error::script(format!("{function}(): unknown option `{unknown}`"));
         let list = format!("known options: {}", known.join(", "));
-        return error.help(match nearest(unknown, &known) {
+        return error.help(match nearest(unknown, known.iter().copied()) {
             Some(name) => format!("did you mean `{name}`? {list}"),
             None => list,
         });
@@ -79,15 +57,4 @@ fn explain(function: &str, path: &str, said: &str) -> Error {
         "." | "" => format!("{function}(): {said}"),
         path => format!("{function}(): option `{path}`: {said}"),
     })
-}
-
-/// The known name that `word` was probably meant to be.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
-    known
-        .iter()
-        .map(|name| (strsim::osa_distance(word, name), *name))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, name)| name)
 }

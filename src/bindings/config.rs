@@ -1,0 +1,59 @@
+//! `config::`: what the user says about the cluster.
+
+use rhai::plugin::*;
+use rhai::serde::to_dynamic;
+use rhai::{Dynamic, EvalAltResult, Map};
+
+use super::Secret;
+use crate::config::Node;
+use crate::script::{context, fail};
+
+#[export_module]
+#[allow(clippy::needless_pass_by_value, missing_docs)]
+pub mod api {
+    use std::path::Path;
+
+    use rhai::{Array, EvalAltResult, Map};
+
+    use crate::config::Config;
+
+    /// What `-c FILE` (or else `cluster.toml` in the working directory) and `--set` say about the cluster, checked and with
+    /// all defaults: a map with `cluster`, `k3s`, `master`, `workers`, and `nodes`, which is the master and the workers.
+    /// A node's `connection` has the options of `ssh::connect`, a password among them as a secret.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let c = config::load();
+    /// let hosts = parallel(c.nodes, |n| ssh::connect(n.ssh, n.connection));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn load(call: NativeCallContext) -> Result<Map, Box<EvalAltResult>> {
+        let context = context(&call);
+        let path = context.settings.config.as_deref().unwrap_or(Path::new("cluster.toml"));
+        let config = Config::load(path, &context.settings.sets).map_err(|problems| fail(&call, problems.into()))?;
+        let master = node(&call, &config.master)?;
+        let workers = config.workers.iter().map(|worker| node(&call, worker)).collect::<Result<Array, _>>()?;
+        let nodes: Array = std::iter::once(&master).chain(&workers).cloned().collect();
+        Ok(Map::from([
+            ("cluster".into(), to_dynamic(&config.cluster)?),
+            ("k3s".into(), to_dynamic(&config.k3s)?),
+            ("master".into(), master),
+            ("workers".into(), workers.into()),
+            ("nodes".into(), nodes.into()),
+        ]))
+    }
+}
+
+/// The node as a map, with the password itself in place of where it is.
+fn node(call: &NativeCallContext, node: &Node) -> Result<Dynamic, Box<EvalAltResult>> {
+    let mut connection: Map = to_dynamic(&node.connection)?.cast();
+    connection.retain(|key, _| !key.starts_with("sudo_password"));
+    if let Some(place) = &node.connection.sudo_password {
+        let password = place.read().map_err(|error| fail(call, error))?;
+        context(call).run.secrets().add(&password);
+        connection.insert("sudo_password".into(), Dynamic::from(Secret::new(password)));
+    }
+    let mut map: Map = to_dynamic(node)?.cast();
+    map.insert("connection".into(), connection.into());
+    Ok(map.into())
+}

@@ -1,0 +1,56 @@
+//! Keeps what looks like a secret out of the excerpts that errors show: no setting holds a secret, but people try.
+
+use std::ops::Range;
+
+/// The text with the values of secret-looking keys, and passwords in URLs, replaced by as many asterisks as they have bytes, so
+/// that places stay valid.
+pub(super) fn masked(text: &str) -> String {
+    text.split_inclusive('\n').map(mask_line).collect()
+}
+
+fn mask_line(line: &str) -> String {
+    let content = line.trim_end_matches(['\n', '\r']);
+    let secret = value_of_secret_key(content).or_else(|| login_of_url(content));
+    let Some(secret) = secret else { return line.to_owned() };
+    let stars = "*".repeat(secret.len());
+    [&line[..secret.start], &stars, &line[secret.end..]].concat()
+}
+
+fn value_of_secret_key(line: &str) -> Option<Range<usize>> {
+    line.match_indices('=').find_map(|(at, _)| {
+        let key = line[..at].rsplit(['{', ',', '.', ' ', '\t', '"', '\'']).find(|word| !word.is_empty())?;
+        is_secret(key).then_some(at + 1..line.len())
+    })
+}
+
+/// Whether a key of this name would hold a secret itself, instead of the name of the place where one is kept.
+pub(super) fn is_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let names_a_secret = ["password", "passphrase", "token", "secret"].iter().any(|word| key.contains(word));
+    names_a_secret && !key.ends_with("_env") && !key.ends_with("_file")
+}
+
+fn login_of_url(line: &str) -> Option<Range<usize>> {
+    let start = line.find("://")? + "://".len();
+    let authority = line[start..].split(['/', '"', '\'']).next()?;
+    authority.rfind('@').map(|end| start..start + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::masked;
+
+    #[test]
+    fn secrets_are_masked_and_everything_else_is_kept() {
+        for (text, shown) in [
+            ("sudo_password = \"x\" # y\nuser = \"a\"\n", "sudo_password =********\nuser = \"a\"\n"),
+            ("ssh = { port = 1, \"token\" = 'x' }", "ssh = { port = 1, \"token\" =******"),
+            ("ssh.sudo_password=hunter2", "ssh.sudo_password=*******"),
+            ("binary = \"https://me:pw@example.org/k3s\"", "binary = \"https://*****@example.org/k3s\""),
+            ("sudo_password_env = \"SUDO\"", "sudo_password_env = \"SUDO\""),
+            ("ssh = \"admin@example.org\"", "ssh = \"admin@example.org\""),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
+}
