@@ -17,10 +17,33 @@ pub struct Seconds(pub Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = f64::deserialize(deserializer)?;
+        let seconds = deserializer.deserialize_any(Number)?;
         Duration::try_from_secs_f64(seconds)
             .map(Seconds)
             .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds")))
+    }
+}
+
+/// A script writes whole seconds as an integer, parts of one as a float.
+struct Number;
+
+impl serde::de::Visitor<'_> for Number {
+    type Value = f64;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.write_str("a number of seconds")
+    }
+
+    fn visit_i64<E>(self, seconds: i64) -> Result<f64, E> {
+        Ok(seconds as f64)
+    }
+
+    fn visit_u64<E>(self, seconds: u64) -> Result<f64, E> {
+        Ok(seconds as f64)
+    }
+
+    fn visit_f64<E>(self, seconds: f64) -> Result<f64, E> {
+        Ok(seconds)
     }
 }
 
