@@ -20,6 +20,13 @@ impl Default for Retry {
     }
 }
 
+/// Options of `play`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Play {
+    config: Option<std::path::PathBuf>,
+}
+
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
@@ -28,7 +35,7 @@ pub mod api {
 
     use rhai::{Dynamic, EvalAltResult, Map};
 
-    use super::Retry;
+    use super::{Play, Retry};
     use crate::error::Error;
     use crate::report::{Event, Level};
     use crate::script::{self, block, context, fail, options};
@@ -107,6 +114,19 @@ pub mod api {
                 Ok(())
             })?;
         }
+    }
+
+    /// Plays another playbook as a part of this run. The path is relative to the script that asks. Option: `config` (a
+    /// `cluster.toml` that takes the place of `-c` from then on).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// play("bootstrap.rhai", #{ config: "cluster.toml" });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn play(call: NativeCallContext, path: &str, settings: Map) -> Result<Dynamic, Box<EvalAltResult>> {
+        let settings: Play = options(&call, settings)?;
+        script::play(&call, path, settings.config)
     }
 
     /// Waits so many seconds; Ctrl-C ends it at once.

@@ -14,7 +14,7 @@ use crate::bindings;
 use crate::error::{Error, Result};
 use crate::report::{Event, Json, Level, Plain, Pretty, Report, RunLog, Sink};
 use crate::run::{Mode, Run};
-use crate::script::{self, Context, Phases, Program, Settings, Sources};
+use crate::script::{self, Context, Phases, Program, Settings};
 
 /// Scripts recurse on this stack: up to 80 KB a call level in a debug build, 128 levels.
 const STACK: usize = 64 << 20;
@@ -147,10 +147,10 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
 
 /// Evaluates the script, then its exit handlers. Returns the exit status.
 fn evaluate(context: &Arc<Context>, source: &Source, folders: Vec<PathBuf>, color: bool) -> u8 {
-    let sources = Sources::default();
-    let mut engine = script::engine(context, &sources, folders);
+    let sources = &context.sources;
+    let mut engine = script::engine(context, folders);
     bindings::register(&mut engine);
-    let result = Program::compile(&engine, &sources, &source.id, &source.text).and_then(|program| program.run(&engine));
+    let result = Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine));
     let status = match result {
         Ok(value) => {
             if source.print && !value.is_unit() {
@@ -158,7 +158,7 @@ fn evaluate(context: &Arc<Context>, source: &Source, folders: Vec<PathBuf>, colo
             }
             0
         }
-        Err(error) => report_failure(context, &sources, &source.id, &error, color),
+        Err(error) => report_failure(context, &source.id, &error, color),
     };
     context.run.renew();
     let mut worst = status;
@@ -168,14 +168,14 @@ fn evaluate(context: &Arc<Context>, source: &Source, folders: Vec<PathBuf>, colo
         let call = handler.scope.create_context(&engine);
         if let Err(error) = handler.call.call_within_context::<rhai::Dynamic>(&call, ()) {
             context.run.report().note(Level::Error, format!("the exit handler `{}` failed", handler.name));
-            let status = report_failure(context, &sources, &source.id, &error, color);
+            let status = report_failure(context, &source.id, &error, color);
             worst = if worst == 0 { status } else { worst };
         }
     }
     worst
 }
 
-fn report_failure(context: &Context, sources: &Sources, main: &str, error: &rhai::EvalAltResult, color: bool) -> u8 {
+fn report_failure(context: &Context, main: &str, error: &rhai::EvalAltResult, color: bool) -> u8 {
     let failure = script::failure_of(error);
     context.run.report().emit(Event::Failed {
         kind: failure.error.kind.name().to_owned(),
@@ -183,7 +183,7 @@ fn report_failure(context: &Context, sources: &Sources, main: &str, error: &rhai
         host: failure.error.host.clone(),
         at: Some(failure.at.clone()),
         help: failure.error.help.clone(),
-        rendered: script::render(sources, main, error, color),
+        rendered: script::render(&context.sources, main, error, color),
     });
     failure.error.kind.exit_status()
 }

@@ -8,6 +8,7 @@ use rhai::{FnPtr, NativeCallContext};
 use tokio::runtime::Handle;
 
 use super::phases::Phases;
+use super::sources::Sources;
 use crate::host::Host;
 use crate::run::Run;
 
@@ -36,6 +37,9 @@ pub struct Context {
     pub settings: Settings,
     /// Which phases run.
     pub phases: Phases,
+    /// The texts of all scripts, for error messages.
+    pub sources: Sources,
+    config: Mutex<Option<PathBuf>>,
     hosts: Mutex<BTreeMap<String, Host>>,
     handlers: Mutex<Vec<ExitHandler>>,
 }
@@ -55,7 +59,19 @@ pub struct ExitHandler {
 impl Context {
     /// The state for a script. Async work goes to `runtime`, which must be a multi-threaded one.
     pub fn new(run: Run, runtime: Handle, settings: Settings, phases: Phases) -> Arc<Self> {
-        Arc::new(Context { run, runtime, settings, phases, hosts: Mutex::default(), handlers: Mutex::default() })
+        let config = Mutex::new(settings.config.clone());
+        let (hosts, handlers) = (Mutex::default(), Mutex::default());
+        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), config, hosts, handlers })
+    }
+
+    /// The `cluster.toml` in use.
+    pub fn config(&self) -> Option<PathBuf> {
+        lock(&self.config).clone()
+    }
+
+    /// Uses another `cluster.toml` from now on.
+    pub fn select_config(&self, path: PathBuf) {
+        *lock(&self.config) = Some(path);
     }
 
     /// The connection to `key`, if there is one already: one connection per host and run.

@@ -11,10 +11,10 @@ use crate::report::Event;
 /// An engine with the limits, the resolver and the state of a run; without any bindings.
 ///
 /// `folders` are searched for imports before the built-in standard library.
-pub fn engine(context: &Arc<Context>, sources: &Sources, folders: Vec<PathBuf>) -> Engine {
+pub fn engine(context: &Arc<Context>, folders: Vec<PathBuf>) -> Engine {
     let mut engine = Engine::new();
     limit(&mut engine);
-    engine.set_module_resolver(Resolver::new(folders, sources.clone()));
+    engine.set_module_resolver(Resolver::new(folders, context.sources.clone()));
     engine.set_default_tag(Dynamic::from(context.clone()));
     let run = context.run.clone();
     engine.on_progress(move |_| run.cancel().is_cancelled().then(|| "script".into()));

@@ -8,6 +8,7 @@ mod errors;
 mod options;
 mod parallel;
 mod phases;
+mod play;
 mod resolver;
 mod sources;
 
@@ -19,6 +20,7 @@ pub use errors::{Failure, fail, failure_of};
 pub use options::{Seconds, options};
 pub use parallel::parallel;
 pub use phases::Phases;
+pub use play::play;
 pub use resolver::Resolver;
 pub use sources::Sources;
 

@@ -1,0 +1,35 @@
+//! Plays another playbook inside the run of the one that asks for it.
+
+use std::path::{Path, PathBuf};
+
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Scope};
+
+use super::errors::fail;
+use super::{Fallible, context};
+use crate::error::Error;
+
+/// Runs the script at `path`, which is relative to the calling script's folder, with the connections, the phases and the
+/// report of this run. `config` takes the place of `-c` from then on.
+///
+/// # Errors
+/// Refused when the file can't be read; whatever the script raises, with its own call stack.
+pub fn play(call: &NativeCallContext, path: &str, config: Option<PathBuf>) -> Fallible<Dynamic> {
+    let file = match call.call_source().filter(|id| !id.starts_with('<')).and_then(|id| Path::new(id).parent()) {
+        Some(folder) => folder.join(path),
+        None => PathBuf::from(path),
+    };
+    let id = file.display().to_string();
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| fail(call, Error::refused(format!("can't read the playbook {id}: {error}"))))?;
+    context(call).sources.put(&id, &text);
+    let inside = |error: Box<EvalAltResult>| -> Box<EvalAltResult> {
+        EvalAltResult::ErrorInModule(id.clone(), error, call.call_position()).into()
+    };
+    let engine = call.engine();
+    let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
+    ast.set_source(id.as_str());
+    if let Some(config) = config {
+        context(call).select_config(config);
+    }
+    engine.eval_ast_with_scope(&mut Scope::new(), &ast).map_err(inside)
+}
