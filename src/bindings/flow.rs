@@ -25,6 +25,7 @@ impl Default for Retry {
 #[serde(default, deny_unknown_fields)]
 struct Play {
     config: Option<std::path::PathBuf>,
+    args: Vec<String>,
 }
 
 #[export_module]
@@ -116,8 +117,8 @@ pub mod api {
         }
     }
 
-    /// Plays another playbook as a part of this run. The path is relative to the script that asks. Option: `config` (a
-    /// `cluster.toml` that takes the place of `-c` from then on).
+    /// Plays another playbook as a part of this run. The path is relative to the script that asks. Options: `config` (its
+    /// `cluster.toml`; by default that of this script) and `args` (what its args() returns; by default nothing).
     ///
     /// # Example
     /// ```rhai,no_run
@@ -126,7 +127,8 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn play(call: NativeCallContext, path: &str, settings: Map) -> Result<Dynamic, Box<EvalAltResult>> {
         let settings: Play = options(&call, settings)?;
-        script::play(&call, path, settings.config)
+        let config = settings.config.or_else(|| context(&call).inputs().config);
+        script::play(&call, path, script::Inputs { config, args: settings.args })
     }
 
     /// Waits so many seconds; Ctrl-C ends it at once.
@@ -218,7 +220,7 @@ pub mod api {
     /// ```
     #[rhai_fn(name = "args")]
     pub fn arguments(call: NativeCallContext) -> Array {
-        context(&call).settings.args.iter().map(|arg| Dynamic::from(arg.clone())).collect()
+        context(&call).inputs().args.into_iter().map(Dynamic::from).collect()
     }
 
     /// Whether the run only says what it would change (`--plan`).

@@ -39,9 +39,18 @@ pub struct Context {
     pub phases: Phases,
     /// The texts of all scripts, for error messages.
     pub sources: Sources,
-    config: Mutex<Option<PathBuf>>,
+    inputs: Mutex<Inputs>,
     hosts: Mutex<BTreeMap<String, Host>>,
     handlers: Mutex<Vec<ExitHandler>>,
+}
+
+/// What one playbook is given, and a playbook that it plays may be given differently.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The `cluster.toml`.
+    pub config: Option<PathBuf>,
+    /// What `args()` returns.
+    pub args: Vec<String>,
 }
 
 /// A closure to be called when the script has ended.
@@ -59,19 +68,19 @@ pub struct ExitHandler {
 impl Context {
     /// The state for a script. Async work goes to `runtime`, which must be a multi-threaded one.
     pub fn new(run: Run, runtime: Handle, settings: Settings, phases: Phases) -> Arc<Self> {
-        let config = Mutex::new(settings.config.clone());
+        let inputs = Mutex::new(Inputs { config: settings.config.clone(), args: settings.args.clone() });
         let (hosts, handlers) = (Mutex::default(), Mutex::default());
-        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), config, hosts, handlers })
+        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), inputs, hosts, handlers })
     }
 
-    /// The `cluster.toml` in use.
-    pub fn config(&self) -> Option<PathBuf> {
-        lock(&self.config).clone()
+    /// What the playbook that runs now was given.
+    pub fn inputs(&self) -> Inputs {
+        lock(&self.inputs).clone()
     }
 
-    /// Uses another `cluster.toml` from now on.
-    pub fn select_config(&self, path: PathBuf) {
-        *lock(&self.config) = Some(path);
+    /// Gives another playbook its inputs; returns those that were there before.
+    pub(super) fn replace_inputs(&self, inputs: Inputs) -> Inputs {
+        std::mem::replace(&mut lock(&self.inputs), inputs)
     }
 
     /// The connection to `key`, if there is one already: one connection per host and run.

@@ -13,7 +13,7 @@ mod resolver;
 mod sources;
 
 pub use bridge::block;
-pub use context::{Context, ExitHandler, Settings, context};
+pub use context::{Context, ExitHandler, Inputs, Settings, context};
 pub use diagnostic::render;
 pub use engine::{Program, engine};
 pub use errors::{Failure, fail, failure_of};

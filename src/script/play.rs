@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Scope};
 
 use super::errors::fail;
-use super::{Fallible, context};
+use super::{Fallible, Inputs, context};
 use crate::error::Error;
 
 /// Runs the script at `path`, which is relative to the calling script's folder, with the connections, the phases and the
-/// report of this run. `config` takes the place of `-c` from then on.
+/// report of this run, and with `inputs` of its own.
 ///
 /// # Errors
 /// Refused when the file can't be read; whatever the script raises, with its own call stack.
-pub fn play(call: &NativeCallContext, path: &str, config: Option<PathBuf>) -> Fallible<Dynamic> {
+pub fn play(call: &NativeCallContext, path: &str, inputs: Inputs) -> Fallible<Dynamic> {
     let file = match call.call_source().filter(|id| !id.starts_with('<')).and_then(|id| Path::new(id).parent()) {
         Some(folder) => folder.join(path),
         None => PathBuf::from(path),
@@ -28,8 +28,8 @@ pub fn play(call: &NativeCallContext, path: &str, config: Option<PathBuf>) -> Fa
     let engine = call.engine();
     let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
     ast.set_source(id.as_str());
-    if let Some(config) = config {
-        context(call).select_config(config);
-    }
-    engine.eval_ast_with_scope(&mut Scope::new(), &ast).map_err(inside)
+    let outer = context(call).replace_inputs(inputs);
+    let result = engine.eval_ast_with_scope(&mut Scope::new(), &ast).map_err(inside);
+    context(call).replace_inputs(outer);
+    result
 }
