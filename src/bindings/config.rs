@@ -11,7 +11,7 @@ use crate::script::{context, fail};
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
-    use std::path::Path;
+    use std::path::PathBuf;
 
     use rhai::{Array, EvalAltResult, Map};
 
@@ -29,8 +29,8 @@ pub mod api {
     #[rhai_fn(return_raw)]
     pub fn load(call: NativeCallContext) -> Result<Map, Box<EvalAltResult>> {
         let context = context(&call);
-        let path = context.settings.config.as_deref().unwrap_or(Path::new("cluster.toml"));
-        let config = Config::load(path, &context.settings.sets).map_err(|problems| fail(&call, problems.into()))?;
+        let path = context.inputs().config.unwrap_or_else(|| PathBuf::from("cluster.toml"));
+        let config = Config::load(&path, &context.settings.sets).map_err(|problems| fail(&call, problems.into()))?;
         let master = node(&call, &config.master)?;
         let workers = config.workers.iter().map(|worker| node(&call, worker)).collect::<Result<Array, _>>()?;
         let nodes: Array = std::iter::once(&master).chain(&workers).cloned().collect();
