@@ -19,12 +19,12 @@ pub mod api {
 
     /// What `-c FILE` (or else `cluster.toml` in the working directory) and `--set` say about the cluster, checked and with
     /// all defaults: a map with `cluster`, `k3s`, `master`, `workers`, and `nodes`, which is the master and the workers.
-    /// A node's `connection` has the options of `ssh::connect`, a password among them as a secret.
+    /// A node's `ssh` has the arguments of `ssh::connect`, `destination` and `options`, with a password as a secret.
     ///
     /// # Example
     /// ```rhai,no_run
     /// let c = config::load();
-    /// let hosts = parallel(c.nodes, |n| ssh::connect(n.ssh, n.connection));
+    /// let hosts = parallel(c.nodes, |n| ssh::connect(n.ssh.destination, n.ssh.options));
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load(call: NativeCallContext) -> Result<Map, Box<EvalAltResult>> {
@@ -46,14 +46,16 @@ pub mod api {
 
 /// The node as a map, with the password itself in place of where it is.
 fn node(call: &NativeCallContext, node: &Node) -> Result<Dynamic, Box<EvalAltResult>> {
-    let mut connection: Map = to_dynamic(&node.connection)?.cast();
-    connection.retain(|key, _| !key.starts_with("sudo_password"));
-    if let Some(place) = &node.connection.sudo_password {
+    let mut options: Map = to_dynamic(&node.ssh.options)?.cast();
+    options.retain(|key, _| !key.starts_with("sudo_password"));
+    if let Some(place) = &node.ssh.options.sudo_password {
         let password = place.read().map_err(|error| fail(call, error))?;
         context(call).run.secrets().add(&password);
-        connection.insert("sudo_password".into(), Dynamic::from(Secret::new(password)));
+        options.insert("sudo_password".into(), Dynamic::from(Secret::new(password)));
     }
+    let ssh =
+        Map::from([("destination".into(), node.ssh.destination.clone().into()), ("options".into(), options.into())]);
     let mut map: Map = to_dynamic(node)?.cast();
-    map.insert("connection".into(), connection.into());
+    map.insert("ssh".into(), ssh.into());
     Ok(map.into())
 }

@@ -21,7 +21,7 @@ use std::{fs, io, path::Path};
 
 pub use problem::{ConfigProblems, Problem};
 pub use types::{
-    Artifact, ArtifactSource, Checksum, Cluster, Config, Connection, K3s, K3sVersion, Node, Role, SudoPassword,
+    Artifact, ArtifactSource, Checksum, Cluster, Config, ConnectOptions, K3s, K3sVersion, Node, Role, Ssh, SudoPassword,
 };
 
 use document::Sources;

@@ -13,7 +13,8 @@ use super::{
     problem::Finding,
     reader::{Field, Located, Reader, TableReader},
     types::{
-        Artifact, ArtifactSource, Checksum, Cluster, Config, Connection, K3s, K3sVersion, Node, Role, SudoPassword,
+        Artifact, ArtifactSource, Checksum, Cluster, Config, ConnectOptions, K3s, K3sVersion, Node, Role, Ssh,
+        SudoPassword,
     },
     values,
 };
@@ -218,8 +219,8 @@ impl ConnectionDraft {
         }
     }
 
-    fn complete(self, name: String) -> Connection {
-        Connection {
+    fn complete(self, name: String) -> ConnectOptions {
+        ConnectOptions {
             name,
             config: self.config.value(),
             user: self.user.value(),
@@ -252,10 +253,9 @@ impl NodeDraft {
         let connection = self.effective_connection(ssh);
         let name = self.name.value()?;
         Some(Node {
-            connection: connection.complete(name.clone()),
+            ssh: Ssh { destination: self.ssh.value()?, options: connection.complete(name.clone()) },
             name,
             role: self.role.value()?,
-            ssh: self.ssh.value()?,
             public_ip: self.public_ip.value()?,
             public_ip6: self.public_ip6.value(),
             private_ip: self.private_ip.value()?,

@@ -138,10 +138,8 @@ pub struct Node {
     pub name: String,
     /// What it is for.
     pub role: Role,
-    /// What `ssh` connects to: an alias, a host or `user@host`.
-    pub ssh: String,
-    /// How it connects: `[ssh]`, and over it the node's own keys that begin with `ssh_`.
-    pub connection: Connection,
+    /// How to connect to it.
+    pub ssh: Ssh,
     /// The address by which the internet reaches it.
     pub public_ip: Ipv4Addr,
     /// The same in IPv6, if it has one.
@@ -162,9 +160,18 @@ pub enum Role {
     Worker,
 }
 
-/// How to connect to a node by SSH; what isn't set is left to the user's ssh_config.
+/// How to connect to a node: the two arguments of `ssh::connect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Connection {
+pub struct Ssh {
+    /// What `ssh` connects to: an alias, a host or `user@host`.
+    pub destination: String,
+    /// `[ssh]`, and over it the node's own keys that begin with `ssh_`.
+    pub options: ConnectOptions,
+}
+
+/// Options for connecting to a node; what isn't set is left to the user's ssh_config.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectOptions {
     /// What reports call the host: the node's name.
     pub name: String,
     /// An ssh_config to use instead of the user's.

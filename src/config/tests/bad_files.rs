@@ -290,7 +290,7 @@ fn password_file_that_others_can_read() {
 
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     let config = Config::load(&config, &[]).unwrap();
-    assert_eq!(config.master.connection.sudo_password.unwrap().read().unwrap(), "hunter2");
+    assert_eq!(config.master.ssh.options.sudo_password.unwrap().read().unwrap(), "hunter2");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn argument_may_have_quotes() {
 
 #[test]
 fn argument_for_a_table_that_the_file_does_not_have() {
-    assert_eq!(good(GOOD, &["ssh.port=2222"]).master.connection.port, Some(2222));
+    assert_eq!(good(GOOD, &["ssh.port=2222"]).master.ssh.options.port, Some(2222));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_node_overrides_the_general_connection() {
         ("\"root@203.0.113.2\"", "\"worker\"\nssh_user = \"root\"\nssh_sudo = false"),
     ]);
     let config = good(&text, &[]);
-    let (master, worker) = (&config.master.connection, &config.workers[0].connection);
+    let (master, worker) = (&config.master.ssh.options, &config.workers[0].ssh.options);
     assert_eq!((master.user.as_deref(), master.port, master.sudo), (Some("admin"), Some(2222), true));
     assert_eq!((worker.user.as_deref(), worker.port, worker.sudo), (Some("root"), Some(2222), false));
     assert_eq!(master.sudo_password, Some(SudoPassword::Env("PATH".to_owned())));
@@ -63,7 +63,7 @@ fn a_node_overrides_the_general_connection() {
 #[test]
 fn a_login_in_the_destination_wins_over_the_general_one() {
     let config = good(&with(&[("[k3s]", "[ssh]\nuser = \"admin\"\n\n[k3s]")]), &[]);
-    assert_eq!(config.master.connection.user, None);
+    assert_eq!(config.master.ssh.options.user, None);
 }
 
 #[test]
