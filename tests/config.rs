@@ -1,0 +1,100 @@
+//! What a user's `cluster.toml` and `--set` do to a run.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// Runs `k3srun -e SCRIPT ARGUMENTS` in a folder of its own with the example as `cluster.toml`, some of its pieces replaced.
+fn run(replacements: &[(&str, &str)], script: &str, arguments: &[&str]) -> (Output, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = include_str!("../cluster.toml.example").to_owned();
+    for (old, new) in replacements {
+        assert!(config.contains(old), "nothing to replace: {old}");
+        config = config.replacen(old, new, 1);
+    }
+    fs::write(folder.path().join("cluster.toml"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_k3srun"))
+        .args(["-e", script])
+        .args(arguments)
+        .current_dir(&folder)
+        .env("XDG_STATE_HOME", folder.path().join("state"))
+        .env("OF_SUDO", "correct horse")
+        .output()
+        .unwrap();
+    (output, folder)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn script_reads_the_settings() {
+    let script = r#"let c = config::load(); print(`${c.master.name} ${c.workers[0].private_ip} ${c.nodes.len()}`)"#;
+    let (output, _folder) = run(&[], script, &["--set", "nodes.worker.private_ip=10.0.0.9"]);
+    assert_eq!(stdout(&output), "master 10.0.0.9 2\n", "{}", stderr(&output));
+}
+
+#[test]
+fn another_file_is_named_with_an_option() {
+    let (output, folder) = run(&[], "config::load()", &["-c", "no-such.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("the configuration no-such.toml does not exist"));
+    assert!(stderr(&output).contains("copy cluster.toml.example"));
+    drop(folder);
+}
+
+#[test]
+fn bad_settings_end_the_run_before_anything_is_changed() {
+    let script = r#"config::load(); local().write("changed", "")"#;
+    let mistakes = [
+        ("role = \"worker\"", "role = \"worker\"\nprivate_ipp = \"10.0.0.2\""),
+        ("\nversion = \"v1.34.4+k3s1\"", "\nversion = \"latest\""),
+    ];
+    let (output, folder) = run(&mistakes, script, &["--set", "ssh.port=no"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!folder.path().join("changed").exists());
+    let shown = stderr(&output);
+    for part in [
+        "has 3 problems",
+        "[cluster.toml:22:11]",
+        "`k3s.version` is not the version of a k3s release",
+        "did you mean `private_ip`?",
+        "[--set:1:10]",
+        "write a port from 1 to 65535",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+}
+
+#[test]
+fn problems_are_in_the_json_report_too() {
+    let (output, _folder) = run(&[("\"10.0.0.2\"", "\"10.0.0.1\"")], "config::load()", &["--output", "json"]);
+    let events = stdout(&output);
+    let events = events.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let failed = events.into_iter().find(|event| event["event"] == "failed").unwrap();
+    assert_eq!(failed["kind"], "refused");
+    let help = failed["help"].as_str().unwrap();
+    assert!(help.starts_with("cluster.toml:"), "{help}");
+    assert!(help.contains("`nodes.master.private_ip` and `nodes.worker.private_ip` are the same: 10.0.0.1"), "{help}");
+}
+
+#[test]
+fn password_is_read_and_never_shown() {
+    let password = ["--set", "ssh.sudo=true", "--set", "ssh.sudo_password_env=OF_SUDO"];
+    let (output, folder) = run(&[], "print(config::load().master.ssh.options)", &password);
+    assert!(stdout(&output).contains(r#""sudo_password": ***"#), "{} {}", stdout(&output), stderr(&output));
+    assert!(!stdout(&output).contains("correct horse"));
+    for log in fs::read_dir(folder.path().join("state/k3srun/runs")).unwrap() {
+        assert!(!fs::read_to_string(log.unwrap().path()).unwrap().contains("correct horse"));
+    }
+}
