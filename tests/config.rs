@@ -98,3 +98,20 @@ fn password_is_read_and_never_shown() {
         assert!(!fs::read_to_string(log.unwrap().path()).unwrap().contains("correct horse"));
     }
 }
+
+#[test]
+fn settings_of_a_node_are_what_connecting_takes() {
+    let script = "let n = config::load().workers[0]; ssh::connect(n.ssh.destination, n.ssh.options)";
+    let nowhere = ["--set", "nodes.worker.ssh=root@127.0.0.1", "--set", "ssh.port=1"];
+    let password = ["--set", "ssh.sudo=true", "--set", "ssh.sudo_password_env=OF_SUDO"];
+    let (output, _folder) = run(&[], script, &[nowhere, password].concat());
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+}
+
+#[test]
+fn secret_is_refused_where_it_might_be_shown() {
+    let (output, _folder) = run(&[], r#"ssh::connect("127.0.0.1", #{ user: secret("correct horse") })"#, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("option `user` takes no secret"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("correct horse"));
+}

@@ -4,9 +4,8 @@ use rhai::plugin::*;
 use rhai::serde::to_dynamic;
 use rhai::{Dynamic, EvalAltResult, Map};
 
-use super::Secret;
 use crate::config::Node;
-use crate::script::{context, fail};
+use crate::script::{Secret, context, fail};
 
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]

@@ -14,10 +14,8 @@ mod ssh;
 
 use rhai::{Engine, exported_module};
 
-pub use secret::Secret;
-
 use crate::host::{Host, Output};
-use crate::script::Failure;
+use crate::script::{Failure, Secret};
 
 /// Registers everything.
 pub fn register(engine: &mut Engine) {

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use rhai::plugin::*;
 use serde::Deserialize;
 
-use super::secret::Secret;
 use crate::host::{Destination, SshOptions};
-use crate::script::Seconds;
+use crate::script::{Seconds, Secret};
 
 /// Options of `ssh::connect`.
 #[derive(Debug, Default, Deserialize)]

@@ -10,6 +10,7 @@ mod parallel;
 mod phases;
 mod play;
 mod resolver;
+mod secret;
 mod sources;
 
 pub use bridge::block;
@@ -22,6 +23,7 @@ pub use parallel::parallel;
 pub use phases::Phases;
 pub use play::play;
 pub use resolver::Resolver;
+pub use secret::Secret;
 pub use sources::Sources;
 
 /// The result of every function that scripts call.

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use rhai::serde::DynamicDeserializer;
-use rhai::{Dynamic, Map, NativeCallContext};
+use rhai::{Map, NativeCallContext};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-use super::{Fallible, errors::fail};
+use super::{
+    Fallible,
+    errors::fail,
+    secret::{Secret, readable},
+};
 use crate::error::Error;
 use crate::suggestion::nearest;
 
@@ -52,10 +56,14 @@ impl serde::de::Visitor<'_> for Number {
 /// # Errors
 /// Names the option, says what it must be, and suggests the nearest known name for a misspelt one.
 pub fn options<T: DeserializeOwned>(call: &NativeCallContext, map: Map) -> Fallible<T> {
-    let value: Dynamic = map.into();
+    let value = readable(map.clone().into());
     serde_path_to_error::deserialize(DynamicDeserializer::new(&value)).map_err(|error| {
         let path = error.path().to_string();
         let function = call.fn_name().to_owned();
+        if map.get(path.as_str()).is_some_and(|value| value.is::<Secret>()) {
+            let message = format!("{function}(): option `{path}` takes no secret: its value is shown");
+            return fail(call, Error::script(message));
+        }
         fail(call, explain(&function, &path, &error.into_inner().to_string()))
     })
 }
