@@ -1,0 +1,117 @@
+//! From fresh machines to a cluster, and what a second run, a reboot and another way in make of it.
+
+use libtest_mimic::Trial;
+
+use crate::lab::{Lab, Step};
+
+fn trial(name: &str, test: fn() -> Step) -> Trial {
+    Trial::test(name, move || test().map_err(Into::into))
+}
+
+/// What comes before the checks are broken one by one.
+pub fn trials() -> Vec<Trial> {
+    vec![
+        trial("a_plan_on_fresh_hosts_shows_everything_and_changes_nothing", plan),
+        trial("bootstrap_makes_a_cluster_of_two_fresh_machines", bootstrap),
+        trial("a_second_run_changes_nothing", second_run),
+        trial("a_plan_of_a_finished_cluster_is_empty", plan_again),
+        trial("nothing_secret_is_readable", secrets),
+        trial("verify_passes", verify),
+    ]
+}
+
+/// What comes after.
+pub fn last_trials() -> Vec<Trial> {
+    vec![
+        trial("after_a_reboot_of_both_hosts_the_cluster_is_back_and_nothing_is_to_be_changed", reboot),
+        trial("as_a_sudo_user_with_a_password_through_a_jump_host_over_ipv6", sudo_jump_ipv6),
+    ]
+}
+
+fn plan() -> Step {
+    let lab = Lab::shared()?;
+    let before = [lab.listing("master")?, lab.listing("worker")?];
+    let said = lab.bootstrap(&["--plan"])?;
+    for expected in
+        ["vm.overcommit_memory", "/etc/rancher/k3s/config.yaml", "k3s.service", "k3s-agent.service", "node-role=master"]
+    {
+        if !said.contains(expected) {
+            return Err(format!("the plan says nothing about {expected}:\n{said}"));
+        }
+    }
+    let after = [lab.listing("master")?, lab.listing("worker")?];
+    for (before, after) in before.iter().zip(&after) {
+        if before != after {
+            let diff = similar::TextDiff::from_lines(before.as_str(), after.as_str());
+            return Err(format!("the plan changed a host:\n{}", diff.unified_diff().context_radius(0)));
+        }
+    }
+    Ok(())
+}
+
+fn bootstrap() -> Step {
+    Lab::shared()?.bootstrap(&[]).map(drop)
+}
+
+fn second_run() -> Step {
+    Lab::shared()?.bootstrap_changes_nothing()
+}
+
+fn plan_again() -> Step {
+    let said = Lab::shared()?.bootstrap(&["--plan"])?;
+    if said.contains(" 0 to change,") { Ok(()) } else { Err(format!("the plan is not empty:\n{said}")) }
+}
+
+/// The join token is in no argument list, no log and no file that others may read.
+fn secrets() -> Step {
+    let lab = Lab::shared()?;
+    let token = lab.exec("master", "cat /var/lib/rancher/k3s/server/token")?;
+    let password = token.rsplit("::server:").next().unwrap_or_default().to_owned();
+    if password.len() < 16 {
+        return Err(format!("a token of {} characters is no token", password.len()));
+    }
+    for host in ["master", "worker"] {
+        // Through a file: grep's own arguments must not contain it.
+        let search = format!(
+            "umask 077; printf %s '{password}' >/root/pattern
+             grep -lF -f /root/pattern /proc/[0-9]*/cmdline 2>/dev/null
+             journalctl -o cat | grep -qF -f /root/pattern && echo journal
+             find /etc /var /usr/local /tmp -xdev -type f -perm /077 -exec grep -lF -f /root/pattern {{}} + 2>/dev/null
+             rm /root/pattern; true"
+        );
+        let found = lab.exec(host, &search)?;
+        if !found.is_empty() {
+            return Err(format!("the token is readable on {host}: {found}"));
+        }
+    }
+    Ok(())
+}
+
+fn verify() -> Step {
+    let (status, said) = Lab::shared()?.verify(&[], &[])?;
+    if status == 0 && said.contains("11 checks passed") { Ok(()) } else { Err(said) }
+}
+
+fn reboot() -> Step {
+    let lab = Lab::shared()?;
+    lab.reboot("master")?;
+    lab.reboot("worker")?;
+    let ready = "for i in $(seq 90); do
+        [ \"$(k3s kubectl get nodes --no-headers 2>/dev/null | awk '$2 == \"Ready\"' | wc -l)\" = 2 ] &&
+        k3s kubectl -n kube-system rollout status deployment --timeout=2s >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1";
+    lab.exec("master", ready)?;
+    lab.bootstrap_changes_nothing()
+}
+
+/// The same playbook on machines of its own, by another way in.
+fn sudo_jump_ipv6() -> Step {
+    let lab = Lab::up("sudo")?;
+    let text = std::fs::read_to_string(lab.file("cluster.toml")).map_err(|error| error.to_string())?;
+    let text = text
+        .replace("[ssh]", "[ssh]\nuser = \"ops\"\nsudo = true\nsudo_password_file = \"ops-password\"\njump = \"jump\"")
+        .replace("ssh = \"master\"", "ssh = \"2001:db8:1::11\"")
+        .replace("ssh = \"worker\"", "ssh = \"2001:db8:1::12\"");
+    std::fs::write(lab.file("cluster.toml"), text).map_err(|error| error.to_string())?;
+    lab.bootstrap(&[])?;
+    lab.bootstrap_changes_nothing()
+}

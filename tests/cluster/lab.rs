@@ -1,0 +1,143 @@
+//! Two machines for a test, made and removed by the product's own playbook.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// The result of a test step: an error is shown to the developer as it is.
+pub type Step<T = ()> = Result<T, String>;
+
+/// A lab of a name that no other process uses.
+pub struct Lab {
+    name: String,
+    state: PathBuf,
+}
+
+/// The labs that were made, to be removed at the end.
+static LABS: Mutex<Vec<Lab>> = Mutex::new(Vec::new());
+
+/// The cluster that most tests share.
+static SHARED: LazyLock<Step<String>> = LazyLock::new(|| Lab::up("main").map(|lab| lab.name));
+
+impl Lab {
+    /// Makes two fresh machines.
+    pub fn up(purpose: &str) -> Step<Lab> {
+        let name = format!("t{}{purpose}", std::process::id());
+        let lab = Lab::named(name);
+        LABS.lock().unwrap_or_else(PoisonError::into_inner).push(Lab::named(lab.name.clone()));
+        let mut args = vec!["--name", &lab.name, "up"];
+        let k3s = std::env::var("K3SRUN_TEST_K3S").ok();
+        if let Some(k3s) = &k3s {
+            args.extend(["--k3s", k3s]);
+        }
+        lab.playbook("lab.rhai", &args)?;
+        Ok(lab)
+    }
+
+    /// The machines that most tests share; made when first asked for.
+    pub fn shared() -> Step<Lab> {
+        SHARED.clone().map(Lab::named)
+    }
+
+    fn named(name: String) -> Lab {
+        let state = match std::env::var_os("XDG_STATE_HOME") {
+            Some(folder) => PathBuf::from(folder),
+            None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".local/state"),
+        };
+        Lab { state: state.join("k3srun/labs").join(&name), name }
+    }
+
+    /// A file of the lab.
+    pub fn file(&self, name: &str) -> String {
+        self.state.join(name).display().to_string()
+    }
+
+    /// Removes everything.
+    pub fn down_all() {
+        for lab in LABS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if let Err(error) = lab.playbook("lab.rhai", &["--name", &lab.name, "down"]) {
+                eprintln!("the lab {} is not gone: {error}", lab.name);
+            }
+        }
+    }
+
+    /// Runs a playbook of `scripts/` and expects success. Returns what it said.
+    pub fn playbook(&self, script: &str, args: &[&str]) -> Step<String> {
+        let output = k3srun(&[&["--yes", &format!("scripts/{script}")], args].concat())?;
+        match output.status.code() {
+            Some(0) => Ok(said(&output)),
+            code => Err(format!("{script} {args:?} ended with {code:?}:\n{}", said(&output))),
+        }
+    }
+
+    /// Runs bootstrap with options, which come before the script.
+    pub fn bootstrap(&self, options: &[&str]) -> Step<String> {
+        self.with_config("bootstrap.rhai", options)
+    }
+
+    /// Runs bootstrap and expects that it changes nothing.
+    pub fn bootstrap_changes_nothing(&self) -> Step {
+        let said = self.bootstrap(&[])?;
+        if said.contains(" 0 changed,") { Ok(()) } else { Err(format!("something was changed:\n{said}")) }
+    }
+
+    /// Runs a playbook on this lab's cluster.
+    pub fn with_config(&self, script: &str, options: &[&str]) -> Step<String> {
+        let config = self.file("cluster.toml");
+        let script = format!("scripts/{script}");
+        let output = k3srun(&[options, &["-c", &config, &script]].concat())?;
+        match output.status.code() {
+            Some(0) => Ok(said(&output)),
+            code => Err(format!("{script} ended with {code:?}:\n{}", said(&output))),
+        }
+    }
+
+    /// Runs one check of verify and returns its exit status and what it said.
+    pub fn verify(&self, options: &[&str], checks: &[&str]) -> Step<(i32, String)> {
+        let config = self.file("cluster.toml");
+        let output = k3srun(&[options, &["-c", &config, "scripts/verify.rhai"], checks].concat())?;
+        Ok((output.status.code().unwrap_or(-1), said(&output)))
+    }
+
+    /// Runs a shell command as root on a host or at another place of the lab, by ssh or in its namespace.
+    pub fn exec(&self, place: &str, command: &str) -> Step<String> {
+        let output = k3srun(&["-q", "scripts/lab.rhai", "--name", &self.name, "exec", place, command])?;
+        match output.status.code() {
+            Some(0) => Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()),
+            code => Err(format!("`{command}` at {place} ended with {code:?}:\n{}", said(&output))),
+        }
+    }
+
+    /// Reboots a host and waits for it.
+    pub fn reboot(&self, host: &str) -> Step {
+        self.playbook("lab.rhai", &["--name", &self.name, "reboot", host]).map(drop)
+    }
+
+    /// What a person could find changed on a host: files with their modes and checksums, units, ruleset and sysctls.
+    pub fn listing(&self, host: &str) -> Step<String> {
+        const LISTING: &str = r#"
+            skip='-path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/tmp -o -path /var/log -o -path /var/lib/systemd -o -path /var/cache'
+            find / \( $skip \) -prune -o -type f -printf '%p %m %u %g ' -exec sha256sum {} \; 2>/dev/null | sort
+            find / \( $skip \) -prune -o \( -type d -o -type l \) -printf '%p %m %u %g %l\n' 2>/dev/null | sort
+            systemctl list-unit-files --no-legend
+            systemctl list-units --no-legend --plain --type=service,timer,socket | awk '{ print $1, $2, $3, $4 }'
+            nft list ruleset
+            ip addr | grep -v valid_lft
+            sysctl -a 2>/dev/null | grep -vE 'random|\.nr_|-nr|-state|ns_last_pid|uuid|dentry|inode|netdev_rss|tcp_fastopen_key|pty.nr|entropy|sched_domain|perf_event_max|kernel.tainted|ip_local_port|dirty'
+        "#;
+        self.exec(host, LISTING)
+    }
+}
+
+/// Runs the program in the project's folder.
+pub fn k3srun(args: &[&str]) -> Step<Output> {
+    Command::new(env!("CARGO_BIN_EXE_k3srun"))
+        .args(args)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .map_err(|error| format!("can't start k3srun: {error}"))
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
