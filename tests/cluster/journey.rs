@@ -108,9 +108,9 @@ fn sudo_jump_ipv6() -> Step {
     let lab = Lab::up("sudo")?;
     let text = std::fs::read_to_string(lab.file("cluster.toml")).map_err(|error| error.to_string())?;
     let text = text
-        .replace("[ssh]", "[ssh]\nuser = \"ops\"\nsudo = true\nsudo_password_file = \"ops-password\"\njump = \"jump\"")
-        .replace("ssh = \"master\"", "ssh = \"2001:db8:1::11\"")
-        .replace("ssh = \"worker\"", "ssh = \"2001:db8:1::12\"");
+        .replace("[ssh]", "[ssh]\nuser = \"ops\"\nsudo = true\nsudo_password_file = \"ops-password\"\njump = \"admin\"")
+        .replace("ssh = \"master\"", "ssh = \"2001:db8:1::10\"")
+        .replace("ssh = \"worker\"", "ssh = \"2001:db8:1::11\"");
     std::fs::write(lab.file("cluster.toml"), text).map_err(|error| error.to_string())?;
     lab.bootstrap(&[])?;
     lab.bootstrap_changes_nothing()
