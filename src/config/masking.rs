@@ -2,15 +2,28 @@
 
 use std::ops::Range;
 
-/// The text with the values of secret-looking keys, and passwords in URLs, replaced by as many asterisks as they have bytes, so
-/// that places stay valid.
+/// The text with the values of secret-looking keys, and passwords before an `@`, replaced by as many asterisks as they have
+/// bytes, so that places stay valid.
 pub(super) fn masked(text: &str) -> String {
-    text.split_inclusive('\n').map(mask_line).collect()
+    let mut open = None;
+    text.split_inclusive('\n').map(|line| mask_line(line, &mut open)).collect()
 }
 
-fn mask_line(line: &str) -> String {
+/// `open` is the quotes of a secret text of several lines that the line before has begun.
+fn mask_line(line: &str, open: &mut Option<&'static str>) -> String {
     let content = line.trim_end_matches(['\n', '\r']);
-    let secret = value_of_secret_key(content).or_else(|| login_of_url(content));
+    let secret = match *open {
+        Some(quotes) => {
+            *open = open.filter(|_| !content.contains(quotes));
+            Some(0..content.len())
+        }
+        None => {
+            let value = value_of_secret_key(content);
+            let begun = |quotes: &&str| value.clone().is_some_and(|value| content[value].matches(*quotes).count() == 1);
+            *open = ["\"\"\"", "'''"].into_iter().find(begun);
+            value.or_else(|| login(content))
+        }
+    };
     let Some(secret) = secret else { return line.to_owned() };
     let stars = "*".repeat(secret.len());
     [&line[..secret.start], &stars, &line[secret.end..]].concat()
@@ -30,10 +43,15 @@ pub(super) fn is_secret(key: &str) -> bool {
     names_a_secret && !key.ends_with("_env") && !key.ends_with("_file")
 }
 
-fn login_of_url(line: &str) -> Option<Range<usize>> {
-    let start = line.find("://")? + "://".len();
-    let authority = line[start..].split(['/', '"', '\'']).next()?;
-    authority.rfind('@').map(|end| start..start + end)
+/// What stands before the `@` of a URL, or between `user:` and the `@` of another address.
+fn login(line: &str) -> Option<Range<usize>> {
+    line.match_indices('@').find_map(|(end, _)| {
+        let start = line[..end].rfind(['/', '"', '\'', ',', ' ', '=']).map_or(0, |separator| separator + 1);
+        if line[..start].ends_with("://") {
+            return Some(start..end);
+        }
+        line[start..end].find(':').map(|colon| start + colon + 1..end)
+    })
 }
 
 #[cfg(test)]
@@ -47,6 +65,9 @@ mod tests {
             ("ssh = { port = 1, \"token\" = 'x' }", "ssh = { port = 1, \"token\" =******"),
             ("ssh.sudo_password=hunter2", "ssh.sudo_password=*******"),
             ("binary = \"https://me:pw@example.org/k3s\"", "binary = \"https://*****@example.org/k3s\""),
+            ("token = \"\"\"\nabc\n\"\"\"\nport = 1", "token =****\n***\n***\nport = 1"),
+            ("ssh = \"root:pw@203.0.113.2\"", "ssh = \"root:**@203.0.113.2\""),
+            ("jump = \"a@b:22,c@d\"", "jump = \"a@b:22,c@d\""),
             ("sudo_password_env = \"SUDO\"", "sudo_password_env = \"SUDO\""),
             ("ssh = \"admin@example.org\"", "ssh = \"admin@example.org\""),
         ] {

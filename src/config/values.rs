@@ -177,6 +177,10 @@ pub(super) fn sha256(text: &str) -> Result<String, Fault> {
 pub(super) fn destination(text: &str) -> Result<String, Fault> {
     let fault = |remedy: &str| Err(Fault::new(format!("is not an SSH destination: {text:?}"), remedy));
     let (user, host) = text.rsplit_once('@').map_or((None, text), |(user, host)| (Some(user), host));
+    if user.is_some_and(|user| user.trim_start_matches("ssh://").contains(':')) {
+        let remedy = "leave the password out: SSH uses your keys and your agent";
+        return Err(Fault::new("is not an SSH destination: it has a colon before the @", remedy));
+    }
     if text.contains("://") {
         return fault("write user@host, and the port as ssh_port");
     }

@@ -250,6 +250,7 @@ fn invalid_destinations() {
         ("-oProxyCommand=x", "an alias"),
         ("root@", "an alias"),
         ("two words", "an alias"),
+        ("ssh://root:hunter2@203.0.113.2", "leave the password out"),
     ] {
         let error = check(&with(&[("\"root@203.0.113.2\"", &format!("\"{destination}\""))]), &[]).unwrap_err();
         assert!(error.problems()[0].remedy().contains(remedy), "{destination}: {error:?}");
@@ -314,4 +315,11 @@ fn a_problem_says_where_it_is() {
 fn connection_key_of_a_node_without_its_prefix() {
     let error = check(&with(&[("role = \"worker\"", "role = \"worker\"\nport = 22")]), &[]).unwrap_err();
     assert_eq!(error.problems()[0].remedy(), "did you mean `ssh_port`?");
+}
+
+#[test]
+fn password_in_a_destination_is_refused_and_not_shown() {
+    let shown = problems(&with(&[("\"root@203.0.113.2\"", "\"root:hunter2@203.0.113.2\"")]), &[]);
+    assert!(!shown.contains("hunter2"));
+    assert_snapshot!(shown);
 }
