@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	_ "github.com/containerd/containerd/v2/cmd/containerd/builtins" // containerd's plugins
+	containerd "github.com/containerd/containerd/v2/cmd/containerd/command"
+	ctr "github.com/containerd/containerd/v2/cmd/ctr/app"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register"          // the log format "json"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of API clients
+	_ "k8s.io/component-base/metrics/prometheus/version"  // metrics of the version
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+
+	"k3srun.test/lab/k3s/internal/layout"
+	"k3srun.test/lab/k3s/internal/process"
+)
+
+// components are what this executable is under other names. They return the status to exit with.
+var components = map[string]func() int{
+	"kube-controller-manager": func() int { return runChild(controllermanager.NewControllerManagerCommand()) },
+	"kube-scheduler":          func() int { return runChild(scheduler.NewSchedulerCommand()) },
+	"kube-proxy":              func() int { return runChild(kubeproxy.NewProxyCommand()) },
+	"kubelet":                 func() int { return runChild(kubelet.NewKubeletCommand(context.Background())) },
+	"containerd":              runContainerd,
+	"kubectl":                 runKubectl,
+	"ctr":                     runCtr,
+}
+
+// runChild tells an error that the component returned apart from its own call of os.Exit.
+func runChild(command *cobra.Command) int {
+	if err := cli.RunNoErrOutput(command); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		return process.ExitReturned
+	}
+	return 0
+}
+
+func runContainerd() int {
+	// etcd, which is in this executable too, has registered the same gRPC metrics.
+	prometheus.DefaultRegisterer = prometheus.NewRegistry()
+	if err := containerd.App().Run(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "containerd:", err)
+		return process.ExitReturned
+	}
+	return 0
+}
+
+func runKubectl() int {
+	if os.Getenv("KUBECONFIG") == "" {
+		if _, err := os.Stat(layout.Kubeconfig); err == nil {
+			os.Setenv("KUBECONFIG", layout.Kubeconfig)
+		}
+	}
+	return cli.Run(kubectl.NewDefaultKubectlCommand())
+}
+
+func runCtr() int {
+	setDefault("CONTAINERD_ADDRESS", layout.ContainerdSocket)
+	setDefault("CONTAINERD_NAMESPACE", "k8s.io")
+	if err := ctr.New().Run(os.Args); err != nil {
+		fmt.Fprintln(os.Stderr, "ctr:", err)
+		return 1
+	}
+	return 0
+}
+
+func setDefault(name, value string) {
+	if os.Getenv(name) == "" {
+		os.Setenv(name, value)
+	}
+}

@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"strings"
+
+	"k3srun.test/lab/k3s/internal/layout"
+	"k3srun.test/lab/k3s/internal/process"
+)
+
+// startKubelet gives the kubelet its settings in a file, so that --kubelet-arg flags win over them.
+func (n *Node) startKubelet(group *process.Group) error {
+	dir := n.opts.Agent("etc", "kubelet.conf.d")
+	config, err := json.MarshalIndent(n.kubeletConfig(), "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := layout.WriteFile(dir+"/00-k3s-defaults.conf", config, 0o600); err != nil {
+		return err
+	}
+	args := map[string]string{
+		"config-dir":        dir,
+		"hostname-override": n.name,
+		"kubeconfig":        n.opts.Agent("kubelet.kubeconfig"),
+		"node-ip":           n.ip.String(),
+	}
+	if len(n.opts.Labels) > 0 {
+		args["node-labels"] = strings.Join(n.opts.Labels, ",")
+	}
+	if len(n.opts.Taints) > 0 {
+		args["register-with-taints"] = strings.Join(n.opts.Taints, ",")
+	}
+	group.Child("kubelet", process.Args(args, n.opts.KubeletArgs))
+	return nil
+}
+
+// kubeletConfig has the names of the kubelet's configuration API.
+func (n *Node) kubeletConfig() map[string]any {
+	address := n.opts.BindAddress
+	if address == "" {
+		address = "0.0.0.0"
+	}
+	return map[string]any{
+		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
+		"address": address,
+		"authentication": map[string]any{
+			"anonymous": map[string]any{"enabled": false},
+			"webhook":   map[string]any{"enabled": true, "cacheTTL": "2m0s"},
+			"x509":      map[string]any{"clientCAFile": n.opts.Agent("client-ca.crt")},
+		},
+		"authorization":            map[string]any{"mode": "Webhook"},
+		"cgroupDriver":             cgroupDriver(),
+		"clusterDNS":               []string{n.config.ClusterDNS},
+		"clusterDomain":            n.config.ClusterDomain,
+		"containerRuntimeEndpoint": "unix://" + layout.ContainerdSocket,
+		"evictionHard":             map[string]string{"imagefs.available": "5%", "nodefs.available": "5%"},
+		"evictionMinimumReclaim":   map[string]string{"imagefs.available": "10%", "nodefs.available": "10%"},
+		"failSwapOn":               false,
+		"healthzBindAddress":       net.IPv4(127, 0, 0, 1).String(),
+		"protectKernelDefaults":    n.opts.ProtectKernelDefaults,
+		"resolvConf":               n.resolvConf(),
+		"serializeImagePulls":      false,
+		"staticPodPath":            n.opts.Agent("pod-manifests"),
+		"tlsCertFile":              n.opts.Agent("serving-kubelet.crt"),
+		"tlsPrivateKeyFile":        n.opts.Agent("serving-kubelet.key"),
+		"volumePluginDir":          "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/",
+		"registerNode":             true,
+	}
+}
+
+// resolvConf is what pods inherit: the host's file unless it points at a loopback stub, which no pod can reach.
+func (n *Node) resolvConf() string {
+	if n.opts.ResolvConf != "" {
+		return n.opts.ResolvConf
+	}
+	for _, path := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"} {
+		if content, err := os.ReadFile(path); err == nil && hasReachableNameserver(string(content)) {
+			return path
+		}
+	}
+	fallback := n.opts.Agent("etc", "resolv.conf")
+	warnLoopbackResolver(fallback)
+	return fallback
+}

@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/sirupsen/logrus"
+
+	"k3srun.test/lab/k3s/internal/loadbalancer"
+	"k3srun.test/lab/k3s/internal/options"
+	"k3srun.test/lab/k3s/internal/process"
+	"k3srun.test/lab/k3s/internal/token"
+	"k3srun.test/lab/k3s/internal/version"
+)
+
+// Run is `k3s agent`: it returns when the agent has ended. args is the merged command line.
+func Run(ctx context.Context, opts options.Node, args []string) error {
+	if opts.ServerURL == "" {
+		return errors.New("--server is required")
+	}
+	if !strings.HasPrefix(opts.ServerURL, "https://") {
+		return fmt.Errorf("invalid server url %s: it must start with https://", opts.ServerURL)
+	}
+	joinToken, err := agentToken(opts)
+	if err != nil {
+		return err
+	}
+	logrus.Infof("Starting k3s agent %s (%s)", version.Version, version.Commit)
+	group := process.NewGroup(ctx)
+	if err := start(group, opts, joinToken, args); err != nil {
+		cause := context.Cause(group.Context())
+		group.Shutdown(err)
+		_ = group.Wait()
+		if cause != nil {
+			return cause
+		}
+		return err
+	}
+	return group.Wait()
+}
+
+func start(group *process.Group, opts options.Node, joinToken token.Token, args []string) error {
+	local, err := loadbalancer.Start(group.Context(), opts.LoadBalancerPort, opts.ServerURL)
+	if err != nil {
+		return err
+	}
+	node, err := New(opts, local, false, args)
+	if err != nil {
+		return err
+	}
+	if err := node.Run(group, opts.ServerURL, joinToken); err != nil {
+		return err
+	}
+	logrus.Info("k3s agent is up and running")
+	_, err = daemon.SdNotify(true, daemon.SdNotifyReady)
+	return err
+}
+
+// agentToken is required unless an earlier join has left a certificate. Nodes log in as "node", whatever
+// user the token names.
+func agentToken(opts options.Node) (token.Token, error) {
+	text := opts.Token
+	if text == "" && opts.TokenFile != "" {
+		content, err := os.ReadFile(opts.TokenFile)
+		if err != nil {
+			return token.Token{}, err
+		}
+		text = string(content)
+	}
+	if text == "" {
+		if _, err := os.Stat(opts.Agent("client-kubelet.crt")); err == nil {
+			return token.Token{}, nil
+		}
+		return token.Token{}, errors.New("--token is required")
+	}
+	parsed, err := token.Parse(text, "node")
+	parsed.User = "node"
+	return parsed, err
+}

@@ -1,0 +1,144 @@
+// Package process runs the parts of a node: goroutines of this process and children of it. The first
+// that ends takes the others with it, as in k3s, where all of them share one process.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+// ExitReturned is the status of a child whose component returned an error. Any other status but 0 means
+// that the component itself ended the process, which in k3s ends everything with the same status.
+const ExitReturned = 70
+
+// stopTimeout is how long a child may take to end after SIGTERM.
+const stopTimeout = 10 * time.Second
+
+// Group holds what runs together.
+type Group struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wait   sync.WaitGroup
+}
+
+// NewGroup makes a group that ends with ctx.
+func NewGroup(ctx context.Context) *Group {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &Group{ctx: ctx, cancel: cancel}
+}
+
+// Context ends as soon as any member has ended or the group is stopped.
+func (g *Group) Context() context.Context { return g.ctx }
+
+// Shutdown stops the group because of err.
+func (g *Group) Shutdown(err error) { g.cancel(err) }
+
+// Wait returns when every child has ended, with the cause of the end.
+func (g *Group) Wait() error {
+	<-g.ctx.Done()
+	g.wait.Wait()
+	return context.Cause(g.ctx)
+}
+
+// Go runs a part inside of this process.
+func (g *Group) Go(name string, run func(context.Context) error) {
+	go func() {
+		if err := run(g.ctx); g.ctx.Err() == nil {
+			g.Shutdown(EndedError{Name: name, Err: err})
+		}
+	}()
+}
+
+// Child runs a part as a process of its own: this executable under another name, or a log of its own.
+func (g *Group) Child(name string, args []string, adjust ...func(*exec.Cmd)) {
+	logrus.Infof("Running %s %s", name, args)
+	g.wait.Add(1)
+	go func() {
+		defer g.wait.Done()
+		err := runChild(g.ctx, name, args, adjust)
+		if g.ctx.Err() != nil {
+			return
+		}
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() != ExitReturned {
+			logrus.Errorf("%s ended this process: %v", name, err)
+			code := max(exit.ExitCode(), 1)
+			g.Shutdown(FatalError{Code: code, Err: EndedError{Name: name, Err: err}})
+			return
+		}
+		g.Shutdown(EndedError{Name: name, Err: err})
+	}()
+}
+
+// FatalError is the end of a group whose process must end with a status.
+type FatalError struct {
+	Code int
+	Err  error
+}
+
+func (e FatalError) Error() string { return e.Err.Error() }
+
+// EndedError says which member's end has ended the group.
+type EndedError struct {
+	Name string
+	Err  error
+}
+
+func (e EndedError) Error() string {
+	if e.Err == nil {
+		return e.Name + " exited: unexpectedly"
+	}
+	return fmt.Sprintf("%s exited: %v", e.Name, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e EndedError) Unwrap() error { return e.Err }
+
+func runChild(ctx context.Context, name string, args []string, adjust []func(*exec.Cmd)) error {
+	// The parent death signal is bound to the thread that forks.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(filepath.Join(filepath.Dir(self), name), args...)
+	cmd.Args[0] = name
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	for _, change := range adjust {
+		change(cmd)
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	finished := make(chan struct{})
+	defer close(finished)
+	go terminate(ctx, cmd.Process, finished)
+	return cmd.Wait()
+}
+
+func terminate(ctx context.Context, process *os.Process, finished <-chan struct{}) {
+	select {
+	case <-finished:
+		return
+	case <-ctx.Done():
+	}
+	_ = process.Signal(syscall.SIGTERM)
+	select {
+	case <-finished:
+	case <-time.After(stopTimeout):
+		_ = process.Kill()
+	}
+}
