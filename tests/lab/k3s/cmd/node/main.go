@@ -17,6 +17,7 @@ import (
 	"k3srun.test/lab/k3s/internal/agent"
 	"k3srun.test/lab/k3s/internal/commands"
 	"k3srun.test/lab/k3s/internal/configfile"
+	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
 	"k3srun.test/lab/k3s/internal/server"
@@ -57,11 +58,13 @@ func run(args []string) error {
 		Commands: []*cli.Command{
 			{Name: "server", Usage: "Run management server", Flags: options.ServerFlags(), Action: func(c *cli.Context) error {
 				opts := options.ServerFrom(c)
-				return serve(c, opts.Debug, func(ctx context.Context) error { return server.Run(ctx, opts, args[1:]) })
+				return serve(c, opts.Debug, func(ctx context.Context, systemd notify.Socket) error {
+					return server.Run(ctx, opts, systemd, args[1:])
+				})
 			}},
 			{Name: "agent", Usage: "Run node agent", Flags: options.AgentFlags(), Action: func(c *cli.Context) error {
 				opts := options.NodeFrom(c)
-				return serve(c, opts.Debug, func(ctx context.Context) error { return agent.Run(ctx, opts, args[1:]) })
+				return serve(c, opts.Debug, func(ctx context.Context, systemd notify.Socket) error { return agent.Run(ctx, opts, systemd, args[1:]) })
 			}},
 			commands.EtcdSnapshot(), commands.SecretsEncrypt(), commands.Token(),
 		},
@@ -74,7 +77,7 @@ var errSignalled = errors.New("signal")
 
 // serve runs a service until it fails or is told to stop. A component that ends takes the service with
 // it, but not as a failure: the status is 0, and systemd starts it again.
-func serve(c *cli.Context, debug bool, service func(context.Context) error) error {
+func serve(c *cli.Context, debug bool, service func(context.Context, notify.Socket) error) error {
 	if c.Args().Len() > 0 {
 		return fmt.Errorf("invalid arguments: %v", c.Args().Slice())
 	}
@@ -94,7 +97,11 @@ func serve(c *cli.Context, debug bool, service func(context.Context) error) erro
 		logrus.Debugf("Received %v", <-signals)
 		cancel(errSignalled)
 	}()
-	err := service(ctx)
+	systemd, err := notify.Take()
+	if err != nil {
+		return err
+	}
+	err = service(ctx, systemd)
 	if errors.Is(err, errSignalled) {
 		return nil
 	}

@@ -7,10 +7,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 
 	"k3srun.test/lab/k3s/internal/loadbalancer"
+	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
 	"k3srun.test/lab/k3s/internal/token"
@@ -18,7 +18,7 @@ import (
 )
 
 // Run is `k3s agent`: it returns when the agent has ended. args is the merged command line.
-func Run(ctx context.Context, opts options.Node, args []string) error {
+func Run(ctx context.Context, opts options.Node, systemd notify.Socket, args []string) error {
 	if opts.ServerURL == "" {
 		return errors.New("--server is required")
 	}
@@ -31,7 +31,7 @@ func Run(ctx context.Context, opts options.Node, args []string) error {
 	}
 	logrus.Infof("Starting k3s agent %s (%s)", version.Version, version.Commit)
 	group := process.NewGroup(ctx)
-	if err := start(group, opts, joinToken, args); err != nil {
+	if err := start(group, opts, joinToken, systemd, args); err != nil {
 		cause := context.Cause(group.Context())
 		group.Shutdown(err)
 		_ = group.Wait()
@@ -43,7 +43,7 @@ func Run(ctx context.Context, opts options.Node, args []string) error {
 	return group.Wait()
 }
 
-func start(group *process.Group, opts options.Node, joinToken token.Token, args []string) error {
+func start(group *process.Group, opts options.Node, joinToken token.Token, systemd notify.Socket, args []string) error {
 	local, err := loadbalancer.Start(group.Context(), opts.LoadBalancerPort, opts.ServerURL)
 	if err != nil {
 		return err
@@ -56,8 +56,7 @@ func start(group *process.Group, opts options.Node, joinToken token.Token, args 
 		return err
 	}
 	logrus.Info("k3s agent is up and running")
-	_, err = daemon.SdNotify(true, daemon.SdNotifyReady)
-	return err
+	return systemd.Ready()
 }
 
 // agentToken is required unless an earlier join has left a certificate. Nodes log in as "node", whatever

@@ -52,7 +52,7 @@ func startEtcd(ctx context.Context, opts options.Server, nodeName string, nodeIP
 	config.ListenClientHttpUrls = urls("https", "2382", "127.0.0.1")
 	config.InitialCluster = name + "=" + config.AdvertisePeerUrls[0].String()
 	config.ClusterState = embed.ClusterStateFlagNew
-	config.SnapshotCount = 10000
+	config.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
 	config.ClientTLSInfo = serverTLS(opts, "server-client", "server-ca")
 	config.PeerTLSInfo = serverTLS(opts, "peer-server-client", "peer-ca")
 

@@ -8,7 +8,6 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 	"k8s.io/client-go/kubernetes"
 
@@ -18,6 +17,7 @@ import (
 	"k3srun.test/lab/k3s/internal/hostnet"
 	"k3srun.test/lab/k3s/internal/join"
 	"k3srun.test/lab/k3s/internal/layout"
+	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
 	"k3srun.test/lab/k3s/internal/supervisor"
@@ -26,13 +26,13 @@ import (
 )
 
 // Run starts a server and returns when it has ended. args is the merged command line.
-func Run(ctx context.Context, opts options.Server, args []string) error {
+func Run(ctx context.Context, opts options.Server, systemd notify.Socket, args []string) error {
 	logrus.Infof("Starting k3s %s (%s)", version.Version, version.Commit)
 	if err := complete(&opts); err != nil {
 		return err
 	}
 	group := process.NewGroup(ctx)
-	if err := start(group, opts, args); err != nil {
+	if err := start(group, opts, systemd, args); err != nil {
 		cause := context.Cause(group.Context())
 		group.Shutdown(err)
 		_ = group.Wait()
@@ -73,7 +73,7 @@ func complete(opts *options.Server) error {
 	return nil
 }
 
-func start(group *process.Group, opts options.Server, args []string) error {
+func start(group *process.Group, opts options.Server, systemd notify.Socket, args []string) error {
 	ctx := group.Context()
 	name, err := agent.NodeName(opts.Node)
 	if err != nil {
@@ -125,7 +125,7 @@ func start(group *process.Group, opts options.Server, args []string) error {
 	}
 	front.SetReady(client)
 	logrus.Info("k3s is up and running")
-	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
+	if err := systemd.Ready(); err != nil {
 		return err
 	}
 	group.Go("deploy", deployer.Run)
