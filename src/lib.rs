@@ -1,7 +1,8 @@
 //! k3srun: two fresh Linux machines become a hardened k3s cluster, by playbooks in Rhai.
 //!
 //! The layers, top to bottom: [`cli`] starts a script, [`script`] hosts the language, [`bindings`] expose the domains to
-//! it, [`host`] is a machine, [`report`] tells what happens, [`config`] is what the user says about the cluster. Dependencies point down. `docs/design.md` has the reasons.
+//! it, [`resource`] is the desired state of a host, [`host`] is a machine, [`report`] tells what happens, [`config`] is
+//! what the user says about the cluster. Dependencies point down. `docs/design.md` has the reasons.
 
 pub mod bindings;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod host;
 pub mod report;
+pub mod resource;
 pub mod run;
 pub mod script;
 mod suggestion;

@@ -1,0 +1,100 @@
+//! The desired state of a host: resources are values, [`ensure`] reads what is, compares, and changes what differs.
+//!
+//! All facts of a list are read in one round trip, the difference is computed here, and all that differs is applied in
+//! one more. One file per kind of resource; a kind says which facts it needs, what differs, and how to change it.
+//!
+//! ```no_run
+//! use k3srun::resource::{self, Directory, File, Package, Service};
+//! # async fn example(host: &k3srun::host::Host) -> k3srun::error::Result<()> {
+//! let changes = resource::ensure(
+//!     host,
+//!     &[
+//!         Package::new(["nftables"]).into(),
+//!         Directory::new("/etc/example").mode(0o700).into(),
+//!         File::new("/etc/example/key").content("s3cret").mode(0o600).secret().into(),
+//!         Service::new("nftables").restart_on(["file:/etc/example/key"]).into(),
+//!     ],
+//! )
+//! .await?;
+//! println!("{} changed", changes.changed);
+//! # Ok(())
+//! # }
+//! ```
+
+mod absent;
+mod attributes;
+mod command;
+mod directory;
+mod ensure;
+mod file;
+mod input;
+mod package;
+mod path;
+mod probe;
+mod service;
+mod step;
+mod symlink;
+mod sysctl;
+mod unified;
+mod world;
+
+use std::sync::Arc;
+
+pub use absent::Absent;
+pub use command::Command;
+pub use directory::Directory;
+pub use ensure::{Changes, ensure};
+pub use file::File;
+pub use input::parse_mode;
+pub use package::{Package, PackageState};
+pub use service::{Service, ServiceState};
+pub use symlink::Symlink;
+pub use sysctl::Sysctl;
+
+use crate::error::Result;
+use input::Problems;
+use probe::Probe;
+use step::Step;
+use world::World;
+
+/// One thing on a host as it should be. Made from one of the kinds, e.g. `File::new("/etc/motd").content("hi\n").into()`.
+#[derive(Clone)]
+pub struct Resource(Arc<dyn Kind>);
+
+impl Resource {
+    /// What names the resource in reports, in `restart_on` and in [`Changes::names`], e.g. `file:/etc/motd`.
+    ///
+    /// ```
+    /// use k3srun::resource::{Resource, Sysctl};
+    /// assert_eq!(Resource::from(Sysctl::new("vm.swappiness", 10)).id(), "sysctl:vm.swappiness");
+    /// ```
+    pub fn id(&self) -> String {
+        self.0.id()
+    }
+}
+
+impl<K: Kind + 'static> From<K> for Resource {
+    fn from(kind: K) -> Self {
+        Resource(Arc::new(kind))
+    }
+}
+
+/// A kind of resource.
+trait Kind: Send + Sync {
+    /// What names the resource.
+    fn id(&self) -> String;
+
+    /// What the resource decides about, e.g. `path:/etc/motd`. No two resources of a list may decide about the same.
+    fn claims(&self) -> Vec<String> {
+        vec![self.id()]
+    }
+
+    /// Adds what is wrong with the resource as it was written, before anything is read from a host.
+    fn check(&self, problems: &mut Problems);
+
+    /// Asks for the facts that [`Kind::diff`] needs.
+    fn probe(&self, probe: &mut Probe) -> Result<()>;
+
+    /// What has to be done, if anything, on a host in the state of `world`; then `world` is told what will be different.
+    fn diff(&self, world: &mut World) -> Result<Option<Step>>;
+}

@@ -1,0 +1,65 @@
+# Installs and removes packages; one function per package manager, the same arguments: install|remove PACKAGE...
+
+# Who holds the locks of apt and dpkg, e.g. "412 (unattended-upgr)"; nothing where nobody does.
+apt_holder() {
+  for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
+    inode=$(stat -c %i "$lock" 2>/dev/null) || continue
+    # /proc/locks: number, class, mode, kind, pid, major:minor:inode, ...
+    while read -r _ _ _ _ pid file _; do
+      [ "${file##*:}" = "$inode" ] || continue
+      printf '%s (%s)\n' "$pid" "$(cat "/proc/$pid/comm" 2>/dev/null || echo 'not visible from here')"
+      return
+    done </proc/locks
+  done
+}
+
+# Waits up to $1 seconds for whoever uses apt now, e.g. unattended-upgrades right after the first boot.
+apt_wait() {
+  waited=0
+  while holder=$(apt_holder); [ -n "$holder" ]; do
+    [ "$waited" -lt "$1" ] || refuse "apt's lock is still held by process $holder after $1 s"
+    sleep 1
+    waited=$((waited + 1))
+  done
+}
+
+apt_run() {
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=60 -o APT::Get::Assume-Yes=true \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+# Packages of lists older than a day may be gone from the mirrors.
+apt_fresh() {
+  [ -n "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' 2>/dev/null | head -n 1)" ] &&
+    [ -n "$(find /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>/dev/null)" ]
+}
+
+with_apt() {
+  action=$1
+  shift
+  apt_wait "$wait"
+  if [ "$action" = remove ]; then apt_run remove "$@"; return; fi
+  if ! apt_fresh; then
+    apt_run update
+    apt_run install --no-install-recommends "$@"
+  elif ! apt_run install --no-install-recommends "$@"; then
+    echo 'reading the package lists again' >&2
+    apt_run update
+    apt_run install --no-install-recommends "$@"
+  fi
+}
+
+with_dnf() {
+  action=$1
+  shift
+  dnf -q -y --setopt=install_weak_deps=False "$action" "$@"
+}
+
+with_zypper() {
+  action=$1
+  shift
+  case $action in
+  install) ZYPP_LOCK_TIMEOUT=$wait zypper --non-interactive --quiet install --no-recommends "$@" ;;
+  remove) ZYPP_LOCK_TIMEOUT=$wait zypper --non-interactive --quiet remove "$@" ;;
+  esac
+}

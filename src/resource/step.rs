@@ -1,0 +1,120 @@
+//! Applies what differs, all in one round trip: in the order of the list, up to the first failure.
+
+use crate::error::{Error, Result};
+use crate::host::{Host, Output, ScriptOptions};
+
+/// The functions that the scripts of steps may call.
+const LIBRARY: &str = include_str!("apply.sh");
+
+/// The exit status of a step that found the host other than it was read.
+const STALE: i32 = 211;
+
+/// What has to be done for one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What changes, in a few words.
+    pub summary: String,
+    /// A unified diff of the content.
+    pub diff: Option<String>,
+    /// The shell script that does it, run with `set -e`. It may use the functions of `apply.sh`.
+    pub script: String,
+    /// Content for the host that is too large for a script: put at this temporary path before the steps run.
+    pub upload: Option<(String, Vec<u8>)>,
+}
+
+impl Step {
+    /// A step without content.
+    pub(super) fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
+        Step { summary: summary.into(), diff: None, script: script.into(), upload: None }
+    }
+
+    /// Adds what is shown of the content.
+    pub(super) fn diff(mut self, diff: Option<String>) -> Self {
+        self.diff = diff;
+        self
+    }
+}
+
+/// How far the steps got.
+#[derive(Debug)]
+pub struct Progress {
+    /// So many were done.
+    pub done: usize,
+    /// Why the next one was not.
+    pub stopped: Option<Stop>,
+}
+
+/// Why the steps did not come to their end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The host changed since it was read.
+    Stale,
+    /// It failed with this status and output.
+    Failed(i32, String),
+}
+
+/// Runs the steps.
+///
+/// # Errors
+/// When the host can't be talked to. What a step says is in [`Progress`].
+pub(super) async fn apply(host: &Host, steps: &[&Step]) -> Result<Progress> {
+    for step in steps {
+        if let Some((path, content)) = &step.upload {
+            host.put(path, content).await?;
+        }
+    }
+    let output = host.script(&script(steps), &ScriptOptions::titled("applying what differs")).await?;
+    progress(&output, steps.len())
+}
+
+fn script(steps: &[&Step]) -> String {
+    let mut script = String::from(LIBRARY);
+    for (index, step) in steps.iter().enumerate() {
+        script.push_str(&format!("begin {index}\n(\nset -e\n{}\n)\nfinish {index} $?\n", step.script.trim_end()));
+    }
+    script
+}
+
+fn progress(output: &Output, steps: usize) -> Result<Progress> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let done = text.lines().filter(|line| line.starts_with("done ")).count();
+    if done == steps {
+        return Ok(Progress { done, stopped: None });
+    }
+    let failed = text.lines().find_map(|line| line.strip_prefix("failed ")?.split_once(' '));
+    let Some(status) = failed.and_then(|(_, status)| status.parse().ok()) else {
+        return Err(Error::host("applying what differs ended in the middle").output(output.tail()));
+    };
+    let said = output.error_text();
+    let said = said.rsplit_once(&format!("k3srun-step {done}\n")).map_or("", |(_, said)| said);
+    Ok(Progress {
+        done,
+        stopped: Some(match status {
+            STALE => Stop::Stale,
+            status => Stop::Failed(status, Output { stderr: said.into(), ..Output::default() }.tail()),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(stdout: &str, stderr: &str) -> Output {
+        Output { stdout: stdout.into(), stderr: stderr.into(), ..Output::default() }
+    }
+
+    #[test]
+    fn a_failure_shows_the_output_of_its_own_step_only() {
+        let output = said("done 0\nfailed 1 7\n", "k3srun-step 0\nnoise\nk3srun-step 1\nno space left\n");
+        let progress = progress(&output, 3).unwrap();
+        assert_eq!(progress.done, 1);
+        assert!(matches!(progress.stopped, Some(Stop::Failed(7, text)) if text == "no space left"));
+    }
+
+    #[test]
+    fn a_step_that_finds_another_host_than_was_read_is_no_failure() {
+        let progress = progress(&said("failed 0 211\n", "k3srun-step 0\nchanged\n"), 1).unwrap();
+        assert!(matches!(progress.stopped, Some(Stop::Stale)));
+    }
+}
