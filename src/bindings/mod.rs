@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod flow;
 mod host;
+mod resource;
 mod secret;
 mod ssh;
 
@@ -29,5 +30,6 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(host::api).into());
     engine.register_global_module(exported_module!(secret::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
+    resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
 }

@@ -111,16 +111,12 @@ async fn compare(host: &Host, kinds: &[&dyn Kind], changed: &[String]) -> Result
             Err(error.clone().on(host.name()))
         }
         [(_, first), ..] => {
+            let kind = first.kind;
             let lines: Vec<String> = failures.iter().map(|(id, error)| format!("{id}: {}", error.message)).collect();
             let message = format!("{} resources can't be as wanted on this host", lines.len());
-            let kind = first_kind(&failures);
             Err(Error::new(kind, message).on(host.name()).output(lines.join("\n")).help("nothing was changed"))
         }
     }
-}
-
-fn first_kind(failures: &[(String, Error)]) -> crate::error::Kind {
-    failures.first().map_or(crate::error::Kind::Host, |(_, error)| error.kind)
 }
 
 /// Applies the steps, or in a plan only tells them. Returns how many of the resources are dealt with.

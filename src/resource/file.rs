@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use minijinja::syntax::SyntaxConfig;
+
 use super::attributes::Attributes;
 use super::input::Problems;
 use super::path::{self, Content, Entry, Sort, TEXT_LIMIT, sha256};
@@ -89,6 +91,11 @@ impl File {
         self
     }
 
+    /// Whether the content is a template.
+    pub fn is_template(&self) -> bool {
+        matches!(self.body, Body::Template(..))
+    }
+
     fn body(&self) -> Result<Vec<u8>, String> {
         match &self.body {
             Body::Bytes(bytes) => Ok(bytes.clone()),
@@ -128,12 +135,15 @@ impl File {
     }
 }
 
-/// Renders a Jinja template. The newline at the end of the template is kept.
+/// Renders a Jinja template. The line end at the end of the template is kept.
 fn render(template: &str, vars: &serde_json::Value) -> Result<Vec<u8>, String> {
-    let mut environment = minijinja::Environment::new();
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
-    match environment.render_str(template, vars) {
+    let render = || {
+        let mut environment = minijinja::Environment::new();
+        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
+        environment.render_str(template, minijinja::value::Serde(vars))
+    };
+    match render() {
         Ok(text) => Ok(text.into_bytes()),
         Err(error) => Err(format!("the template can't be rendered: {error}")),
     }

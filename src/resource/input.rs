@@ -49,13 +49,6 @@ impl Problems {
         }
     }
 
-    /// Text that must fit on one line.
-    pub(super) fn line(&mut self, what: &str, text: &str) {
-        if text.contains(['\n', '\r', '\0']) {
-            self.add(format_args!("{what} must be one line"));
-        }
-    }
-
     /// All of it as one error.
     pub(super) fn result(self) -> Result<()> {
         match self.found.as_slice() {

@@ -87,7 +87,10 @@ impl Kind for Package {
             problems.add("there is no package in the list");
         }
         for name in &self.names {
-            if !is_word(name, "+-._") || name.starts_with(['-', '+', '.']) || name.ends_with(['-', '+']) && name.len() < 3 {
+            if !is_word(name, "+-._")
+                || name.starts_with(['-', '+', '.'])
+                || name.ends_with(['-', '+']) && name.len() < 3
+            {
                 problems.add(format_args!("{name:?} is no name of a package"));
             }
         }

@@ -14,7 +14,7 @@ use crate::host::{Host, Output, ScriptOptions, quote};
 
 /// A shell function that looks up facts.
 pub struct Reader {
-    /// Its name: a shell identifier.
+    /// Its name, with which its records begin: a shell identifier.
     pub name: &'static str,
     /// The body of the function; the keys are its arguments.
     pub shell: &'static str,
@@ -42,7 +42,12 @@ impl Probe {
         let mut script = String::from("tab=$(printf '\\t') nl='\n'\n");
         for (reader, keys) in self.asked.values() {
             let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
-            script.push_str(&format!("{}() {{\n{}\n}}\n{0} {}\n", reader.name, reader.shell.trim(), keys.join(" ")));
+            script.push_str(&format!(
+                "read_{}() {{\n{}\n}}\nread_{0} {}\n",
+                reader.name,
+                reader.shell.trim(),
+                keys.join(" ")
+            ));
         }
         script.push_str("echo end\n");
         script
@@ -127,7 +132,7 @@ mod tests {
         probe.ask(&ECHO, "a b");
         probe.ask(&ECHO, "it's");
         probe.ask(&ECHO, "a b");
-        assert!(probe.script().contains(r"echoed 'a b' 'it'\''s'"), "{}", probe.script());
+        assert!(probe.script().contains(r"read_echoed 'a b' 'it'\''s'"), "{}", probe.script());
     }
 
     #[test]

@@ -43,6 +43,7 @@ const SYSTEMD: Reader = Reader { name: "systemd", shell: "" };
 pub enum ServiceState {
     /// Active.
     #[default]
+    #[serde(alias = "started")]
     Running,
     /// Not active.
     Stopped,
@@ -99,9 +100,10 @@ impl Service {
 
     fn unit(&self) -> String {
         match self.unit.rsplit_once('.') {
-            Some((_, "service" | "socket" | "timer" | "mount" | "target" | "path" | "swap" | "slice" | "automount")) => {
-                self.unit.clone()
-            }
+            Some((
+                _,
+                "service" | "socket" | "timer" | "mount" | "target" | "path" | "swap" | "slice" | "automount",
+            )) => self.unit.clone(),
             _ => format!("{}.service", self.unit),
         }
     }
@@ -125,9 +127,9 @@ impl Service {
     /// Whether a step before this one writes a file that systemd reads for this unit.
     fn definition_changes(&self, world: &World) -> bool {
         let unit = self.unit();
-        let template = unit.split_once('@').map(|(name, rest)| {
-            format!("{name}@.{}", rest.rsplit_once('.').map_or("service", |(_, suffix)| suffix))
-        });
+        let template = unit
+            .split_once('@')
+            .map(|(name, rest)| format!("{name}@.{}", rest.rsplit_once('.').map_or("service", |(_, suffix)| suffix)));
         world.written().filter(|path| path.contains("/systemd/system/")).any(|path| {
             [Some(&unit), template.as_ref()]
                 .into_iter()
@@ -201,8 +203,9 @@ impl Kind for Service {
         }
         let quoted = quote(&name);
         let mut words = Vec::new();
-        let mut script =
-            format!("explain() {{ systemctl status --no-pager --lines=10 {quoted}; exit 1; }}\nsystemctl daemon-reload\n");
+        let mut script = format!(
+            "explain() {{ systemctl status --no-pager --lines=10 {quoted}; exit 1; }}\nsystemctl daemon-reload\n"
+        );
         let mut act = |word: String, command: &str| {
             words.push(word);
             script.push_str(&format!("systemctl {command} {quoted} || explain\n"));

@@ -40,7 +40,19 @@ impl Sysctl {
     /// Below `/proc/sys`.
     fn path(&self) -> String {
         match self.key.find(['.', '/']).map(|at| &self.key[at..=at]) {
-            Some(".") => self.key.chars().map(|c| if c == '.' { '/' } else if c == '/' { '.' } else { c }).collect(),
+            Some(".") => self
+                .key
+                .chars()
+                .map(|c| {
+                    if c == '.' {
+                        '/'
+                    } else if c == '/' {
+                        '.'
+                    } else {
+                        c
+                    }
+                })
+                .collect(),
             _ => self.key.clone(),
         }
     }
@@ -119,9 +131,8 @@ impl Kind for Sysctl {
             // A module that the same list loads may bring it.
             None if world.is_vague() => differences.push(format!("set to {}", self.value)),
             None => {
-                return Err(Error::refused("this kernel has no such parameter").help(
-                    "check the spelling; some come with a module: put kernel_module(..) before it in the list",
-                ));
+                return Err(Error::refused("this kernel has no such parameter")
+                    .help("check the spelling; some come with a module: put kernel_module(..) before it in the list"));
             }
         }
         let (old, existed) = match world.at(FILE) {

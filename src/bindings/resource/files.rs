@@ -1,0 +1,182 @@
+//! Resources that are files, and what is in them.
+
+use rhai::plugin::*;
+use rhai::serde::DynamicDeserializer;
+use rhai::{Dynamic, Map};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::Error;
+use crate::resource::{Directory, File, parse_mode};
+use crate::script::{Fallible, Secret, fail, options};
+
+/// Permission bits as text of octal digits. No number: 644 would be another mode than 0o644.
+#[derive(Debug, Clone, Copy)]
+struct Mode(u32);
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer).map_err(|_| {
+            serde::de::Error::custom("a mode is text of three or four octal digits, e.g. \"0644\", no number")
+        })?;
+        parse_mode(&text).map(Mode).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Options of `file`, without `vars`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FileOptions {
+    content: Option<Secret>,
+    template: Option<String>,
+    source: Option<String>,
+    mode: Option<Mode>,
+    owner: Option<String>,
+    group: Option<String>,
+    secret: bool,
+    validate: Option<String>,
+    // Read before the others; named here for the list of known options.
+    #[serde(rename = "vars")]
+    _vars: Option<()>,
+}
+
+/// Options of `directory`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct DirectoryOptions {
+    mode: Option<Mode>,
+    owner: Option<String>,
+    group: Option<String>,
+}
+
+pub(super) fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {
+    let name = call.fn_name().to_owned();
+    let mut hidden = settings.get("content").is_some_and(Dynamic::is::<Secret>);
+    let vars = match settings.remove("vars") {
+        None => None,
+        Some(vars) => Some(json(&vars, &mut hidden).map_err(|error| fail(call, error))?),
+    };
+    let settings: FileOptions = options(call, settings)?;
+    let wrong = |message: &str| Err(fail(call, Error::script(format!("{name}(): {message}"))));
+    let mut file = match (settings.content, settings.template, settings.source) {
+        (Some(content), None, None) => File::new(path).content(content.reveal()),
+        (None, Some(template), None) => {
+            File::new(path).template(template, vars.clone().unwrap_or_else(|| serde_json::json!({})))
+        }
+        (None, None, Some(source)) => File::new(path).source(source),
+        _ => return wrong("give one of the options `content`, `template` and `source`"),
+    };
+    if vars.is_some() && !file.is_template() {
+        return wrong("the option `vars` goes with `template`");
+    }
+    if let Some(Mode(mode)) = settings.mode {
+        file = file.mode(mode);
+    }
+    if let Some(owner) = settings.owner {
+        file = file.owner(owner);
+    }
+    if let Some(group) = settings.group {
+        file = file.group(group);
+    }
+    if let Some(command) = settings.validate {
+        file = file.validate(command);
+    }
+    Ok(if settings.secret || hidden { file.secret() } else { file })
+}
+
+/// The variables of a template. A secret among them makes the whole file secret.
+fn json(value: &Dynamic, hidden: &mut bool) -> Result<serde_json::Value, Error> {
+    if let Some(secret) = value.clone().try_cast::<Secret>() {
+        *hidden = true;
+        return Ok(secret.reveal().into());
+    }
+    if let Some(map) = value.clone().try_cast::<Map>() {
+        return map.iter().map(|(key, item)| Ok((key.to_string(), json(item, hidden)?))).collect();
+    }
+    if let Some(list) = value.clone().try_cast::<rhai::Array>() {
+        return list.iter().map(|item| json(item, hidden)).collect();
+    }
+    serde_json::Value::deserialize(DynamicDeserializer::new(value))
+        .map_err(|_| Error::script(format!("a template can't use a variable of type {}", value.type_name())))
+}
+
+fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Directory> {
+    let settings: DirectoryOptions = options(call, settings)?;
+    let mut directory = Directory::new(path);
+    if let Some(Mode(mode)) = settings.mode {
+        directory = directory.mode(mode);
+    }
+    if let Some(owner) = settings.owner {
+        directory = directory.owner(owner);
+    }
+    if let Some(group) = settings.group {
+        directory = directory.group(group);
+    }
+    Ok(directory)
+}
+
+#[export_module]
+#[allow(clippy::needless_pass_by_value, missing_docs)]
+pub mod api {
+    use rhai::{EvalAltResult, Map};
+
+    use crate::resource::{Absent, Resource, Symlink};
+
+    /// A file. Options: one of `content` (text or a secret), `template` (a Jinja template, with `vars`, a map) and `source`
+    /// (a file on this machine); `mode` ("0644"), `owner` and `group` (names or numbers as text), `secret` (false: whether
+    /// the content is never shown; implied by a secret in it), `validate` (a command that must accept the new content
+    /// before it is put in place; `%` stands for the file).
+    ///
+    /// # Example
+    /// ```rhai
+    /// let motd = file("/etc/motd", #{ content: "Welcome.\n", mode: "0644" });
+    /// let greeting = file("/etc/greeting", #{ template: "Hello {{ name }}\n", vars: #{ name: "Ada" } });
+    /// let rules = file("/etc/sudoers.d/ops", #{ content: "ops ALL=(ALL) ALL\n", mode: "0440", validate: "visudo -cf %" });
+    /// if motd.id != "file:/etc/motd" { throw motd.id }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn file(call: NativeCallContext, path: &str, settings: Map) -> Result<Resource, Box<EvalAltResult>> {
+        super::file(&call, path, settings).map(Resource::from)
+    }
+
+    /// A directory. Those that it is in are made, too, where they are missing.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let folder = directory("/etc/example");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn directory(call: NativeCallContext, path: &str) -> Result<Resource, Box<EvalAltResult>> {
+        super::directory(&call, path, Map::new()).map(Resource::from)
+    }
+
+    /// A directory. Options: `mode` ("0755"), `owner`, `group`. What is in it is not touched.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let folder = directory("/etc/example", #{ mode: "0700", owner: "root" });
+    /// ```
+    #[rhai_fn(name = "directory", return_raw)]
+    pub fn directory_with(call: NativeCallContext, path: &str, settings: Map) -> Result<Resource, Box<EvalAltResult>> {
+        super::directory(&call, path, settings).map(Resource::from)
+    }
+
+    /// A symbolic link. A file at its path is replaced, a directory is not.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let link = symlink("/usr/local/bin/kubectl", "k3s");
+    /// ```
+    pub fn symlink(path: &str, target: &str) -> Resource {
+        Symlink::new(path, target).into()
+    }
+
+    /// Nothing at a path: a file is removed, a directory with all that is in it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let gone = absent("/etc/example");
+    /// ```
+    pub fn absent(path: &str) -> Resource {
+        Absent::new(path).into()
+    }
+}
