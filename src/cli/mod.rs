@@ -2,16 +2,15 @@
 
 mod args;
 mod run;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-use args::Args;
+use args::{Args, Command};
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {
             // Printing help to a closed pipe is no failure.
@@ -19,5 +18,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    run::run(args)
+    match &args.command {
+        Some(Command::Completions { shell }) => Args::print_completions(*shell),
+        None => return run::run(args),
+    }
+    ExitCode::SUCCESS
 }

@@ -48,7 +48,9 @@ fn source(args: &Args) -> Result<Source> {
     if let Some(text) = &args.eval {
         return Ok(Source { id: "<expression>".into(), text: text.clone(), folder: None, print: true });
     }
-    let name = args.script.clone().unwrap_or_default();
+    let Some(name) = args.script().map(str::to_owned) else {
+        return Err(Error::refused("what should run?").help("k3srun SCRIPT; see k3srun --help"));
+    };
     if name == "-" {
         let mut text = String::new();
         let read = std::io::stdin().read_to_string(&mut text);
@@ -108,7 +110,7 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
     let run = Run::new(report.clone(), if args.plan { Mode::Plan } else { Mode::Apply });
     let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let settings = Settings {
-        args: args.args.clone(),
+        args: args.script_args().to_vec(),
         config: args.config.clone(),
         sets: args.sets.clone(),
         yes: args.yes,
