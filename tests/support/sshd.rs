@@ -1,0 +1,140 @@
+//! An sshd of the test's own on loopback, with keys of its own, for the user who runs the test.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A running sshd. It ends with this value.
+pub struct Sshd {
+    folder: TempDir,
+    port: u16,
+    child: Child,
+}
+
+impl Sshd {
+    /// Starts one that lets the user in who runs the test.
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// Starts one with more lines in its `sshd_config`; they win over those of the fixture.
+    pub fn with(settings: &str) -> Self {
+        let program =
+            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|p| Path::new(p).exists());
+        let Some(program) = program else {
+            panic!("this test needs an SSH server on this machine: apt-get install openssh-server");
+        };
+        let folder = tempfile::Builder::new().prefix("k3srun-sshd-").tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        for key in ["host_key", "client_key"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f", &path(key)])
+                .status();
+            assert!(made.expect("ssh-keygen comes with openssh-client").success());
+        }
+        fs::copy(path("client_key.pub"), path("authorized_keys")).unwrap();
+        let user = user();
+        if user == "root" {
+            // Made by the init system where sshd is a service; needed by every sshd that root starts.
+            fs::create_dir_all("/run/sshd").unwrap();
+        }
+        let port = free_port();
+        let server = format!(
+            "{settings}\nListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nLogLevel VERBOSE\n\
+             UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+             PermitRootLogin prohibit-password\nAcceptEnv LC_K3SRUN_TEST\nPrintMotd no\n",
+            path("host_key"),
+            path("authorized_keys"),
+        );
+        fs::write(path("sshd_config"), server).unwrap();
+        let client = format!(
+            "Host box\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
+             IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n",
+            path("client_key"),
+            path("known_hosts"),
+        );
+        fs::write(path("ssh_config"), client).unwrap();
+        let key = fs::read_to_string(path("host_key.pub")).unwrap();
+        fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+        let child = Command::new(program)
+            .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let sshd = Sshd { folder, port, child };
+        sshd.wait_until_it_listens();
+        sshd
+    }
+
+    /// What to connect to: `ssh::connect("box", #{ config: .. })`.
+    pub fn address(&self) -> &'static str {
+        "box"
+    }
+
+    /// An expression of a script that connects.
+    pub fn connect(&self) -> String {
+        format!("ssh::connect(\"box\", #{{ config: \"{}\" }})", self.ssh_config().display())
+    }
+
+    /// The `ssh_config` that knows the server as `box`.
+    pub fn ssh_config(&self) -> PathBuf {
+        self.folder.path().join("ssh_config")
+    }
+
+    /// The folder with the keys `client_key` and `host_key`, `known_hosts`, `ssh_config` and `log`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What sshd has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// How many connections were let in so far.
+    pub fn connections(&self) -> usize {
+        self.log().matches("Accepted publickey for").count()
+    }
+
+    /// How many channels with a command or shell were opened so far.
+    pub fn sessions(&self) -> usize {
+        self.log().matches("Starting session: ").count()
+    }
+
+    fn wait_until_it_listens(&self) {
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "sshd does not start:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The name of the user who runs the test.
+pub fn user() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
