@@ -69,7 +69,8 @@ pub(super) fn line(event: &Event, least: Level) -> Option<String> {
         Event::Changed { host, planned, change } if least <= Level::Info => {
             let verb = if *planned { "would change" } else { "changed" };
             let mut text = format!("{host}: {verb} {}: {}", change.resource, change.summary);
-            if let Some(diff) = &change.diff {
+            // What is already done is in the run log in full.
+            if let Some(diff) = change.diff.as_ref().filter(|_| *planned || least <= Level::Detail) {
                 text.push('\n');
                 text.push_str(diff.trim_end());
             }
