@@ -2,7 +2,10 @@
 
 /// The known name that `word` was probably meant to be: at most a third of its letters, and no more than three, are wrong.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let limit = match word.chars().count() {
+        1 => 0,
+        count => (count / 3).clamp(1, 3),
+    };
     known
         .into_iter()
         .map(|name| (strsim::osa_distance(&word.to_lowercase(), name), name))

@@ -4,14 +4,18 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr};
 use serde::Deserialize;
 
-use crate::script::Seconds;
+use crate::script::{Options, Seconds};
 
 /// Options of `retry`.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Retry {
+pub(super) struct Retry {
     attempts: i64,
     delay: Seconds,
+}
+
+impl Options for Retry {
+    const FUNCTIONS: &[&str] = &["retry"];
 }
 
 impl Default for Retry {
@@ -23,9 +27,13 @@ impl Default for Retry {
 /// Options of `play`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Play {
+pub(super) struct Play {
     config: Option<std::path::PathBuf>,
     args: Vec<String>,
+}
+
+impl Options for Play {
+    const FUNCTIONS: &[&str] = &["play"];
 }
 
 #[export_module]

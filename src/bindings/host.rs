@@ -6,17 +6,21 @@ use rhai::plugin::*;
 use serde::Deserialize;
 
 use crate::host::ScriptOptions;
-use crate::script::Seconds;
+use crate::script::{Options, Seconds};
 
 /// Options of `run` and `query`.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct RunOptions {
+pub(super) struct RunOptions {
     timeout: Option<Seconds>,
     stdin: Option<String>,
     env: BTreeMap<String, String>,
     cwd: Option<String>,
     check: bool,
+}
+
+impl Options for RunOptions {
+    const FUNCTIONS: &[&str] = &["Host.run", "Host.query"];
 }
 
 impl Default for RunOptions {
@@ -57,7 +61,14 @@ pub mod api {
     /// ```
     pub fn local(call: NativeCallContext) -> Host {
         let context = context(&call);
-        context.runtime.block_on(context.connections.local(&context.run))
+        match context.host("local") {
+            Some(host) => host,
+            None => {
+                let host = Host::local(&context.run);
+                context.add_host("local".to_owned(), host.clone());
+                host
+            }
+        }
     }
 
     /// The host's name in reports.

@@ -7,39 +7,52 @@
 
 mod config;
 mod error;
-mod facts;
 mod flow;
 mod host;
 mod resource;
 mod secret;
 mod ssh;
-mod transfer;
-mod tunnel;
-
-use std::sync::Arc;
 
 use rhai::{Engine, exported_module};
 
-use crate::host::{Facts, Host, Output, Tunnel};
-use crate::script::{Failure, Secret};
+use crate::host::{Host, Output};
+use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
 pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Host>("Host")
         .register_type_with_name::<Output>("Output")
-        .register_type_with_name::<Arc<Facts>>("Facts")
-        .register_type_with_name::<Tunnel>("Tunnel")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
-    engine.register_global_module(exported_module!(facts::api).into());
     engine.register_global_module(exported_module!(flow::api).into());
     engine.register_global_module(exported_module!(host::api).into());
     engine.register_global_module(exported_module!(secret::api).into());
-    engine.register_global_module(exported_module!(transfer::api).into());
-    engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
+}
+
+/// Every option map that a function takes.
+fn options() -> Vec<OptionSet> {
+    let mut options = vec![
+        OptionSet::of::<flow::Play>(),
+        OptionSet::of::<flow::Retry>(),
+        OptionSet::of::<host::RunOptions>(),
+        OptionSet::of::<ssh::Connect>(),
+    ];
+    options.extend(resource::options());
+    options
+}
+
+/// What scripts can call.
+///
+/// # Panics
+/// Never: it describes what is compiled in, and every test run does it.
+#[allow(clippy::expect_used)]
+pub fn catalog() -> Catalog {
+    let mut engine = Engine::new();
+    register(&mut engine);
+    Catalog::of(&engine, &options()).expect("the description is the language's own") // a test reads it
 }

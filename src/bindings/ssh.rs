@@ -6,12 +6,12 @@ use rhai::plugin::*;
 use serde::Deserialize;
 
 use crate::host::{Destination, SshOptions};
-use crate::script::{Seconds, Secret};
+use crate::script::{Options, Seconds, Secret};
 
 /// Options of `ssh::connect`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Connect {
+pub(super) struct Connect {
     name: Option<String>,
     user: Option<String>,
     port: Option<u16>,
@@ -22,6 +22,10 @@ struct Connect {
     sudo_password: Option<Secret>,
     connect_timeout: Option<Seconds>,
     accept_new_host_keys: bool,
+}
+
+impl Options for Connect {
+    const FUNCTIONS: &[&str] = &["ssh::connect"];
 }
 
 impl Connect {
@@ -80,6 +84,12 @@ pub mod api {
         let settings: Connect = options(&call, settings)?;
         let context = context(&call);
         let destination = settings.destination(destination);
-        block(&call, &context, context.connections.connect(&context.run, &destination))
+        let key = format!("{destination:?}");
+        if let Some(host) = context.host(&key) {
+            return Ok(host);
+        }
+        let host = block(&call, &context, Host::connect(&context.run, &destination))?;
+        context.add_host(key, host.clone());
+        Ok(host)
     }
 }

@@ -21,6 +21,20 @@ pub enum OutputFormat {
 /// What k3srun does besides running scripts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Find mistakes in scripts without running them and without a host
+    #[command(after_help = "\
+Finds syntax errors, missing modules, unknown functions, wrong numbers of arguments,
+undefined variables and unknown options, also in what the scripts import. The exit
+status is 1 if anything is wrong.
+
+Examples:
+  k3srun check scripts stdlib
+  k3srun check my-playbook.rhai")]
+    Check {
+        /// Scripts, or folders of scripts
+        #[arg(required = true, value_name = "SCRIPT", value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+    },
     /// Print a script that completes k3srun's command line in a shell
     #[command(after_help = "\
 Examples:

@@ -1,6 +1,7 @@
 //! How a person or a CI job starts k3srun.
 
 mod args;
+mod check;
 mod run;
 mod words;
 
@@ -18,7 +19,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    let color = run::color(&args);
     match &args.command {
+        Some(Command::Check { paths }) => return run::finish(check::run(paths, args.stdlib.as_slice(), color)),
         Some(Command::Completions { shell }) => Args::print_completions(*shell),
         None => return run::run(args),
     }

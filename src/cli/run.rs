@@ -14,7 +14,7 @@ use crate::bindings;
 use crate::error::{Error, Result};
 use crate::report::{Event, Json, Level, Plain, Pretty, Report, RunLog, Sink};
 use crate::run::{Mode, Run};
-use crate::script::{self, Context, Phases, Program, Settings};
+use crate::script::{self, Context, Folders, Phases, Program, Settings};
 
 /// Scripts recurse on this stack: up to 80 KB a call level in a debug build, 128 levels.
 const STACK: usize = 64 << 20;
@@ -29,11 +29,13 @@ struct Source {
 
 /// Runs what the command line asks for.
 pub fn run(args: Args) -> ExitCode {
-    let color = color(&args);
-    let (report, log) = report(&args);
-    let outcome = source(&args).and_then(|source| start(&args, source, &report, log.as_deref(), color));
+    finish(script(&args, color(&args)))
+}
+
+/// The exit status; an error is shown.
+pub fn finish(outcome: Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error}");
             if let Some(help) = &error.help {
@@ -42,6 +44,12 @@ pub fn run(args: Args) -> ExitCode {
             ExitCode::from(error.kind.exit_status())
         }
     }
+}
+
+fn script(args: &Args, color: bool) -> Result<ExitCode> {
+    let (report, log) = report(args);
+    let source = source(args)?;
+    start(args, source, &report, log.as_deref(), color).map(ExitCode::from)
 }
 
 fn source(args: &Args) -> Result<Source> {
@@ -64,7 +72,8 @@ fn source(args: &Args) -> Result<Source> {
     Ok(Source { id: name, text, folder, print: false })
 }
 
-fn color(args: &Args) -> bool {
+/// Whether to use colours.
+pub fn color(args: &Args) -> bool {
     match args.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
@@ -120,7 +129,8 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
     let context = Context::new(run.clone(), runtime.handle().clone(), settings, phases);
     stop_on_signals(&runtime, &run);
     report.emit(Event::RunStarted { script: source.id.clone(), plan: args.plan });
-    let folders = source.folder.iter().chain(&args.stdlib).cloned().collect();
+    let folders =
+        Folders { overrides: args.stdlib.iter().cloned().collect(), beside: source.folder.iter().cloned().collect() };
     let thread = std::thread::Builder::new().name("script".into()).stack_size(STACK);
     let status = std::thread::scope(|scope| {
         let evaluate = || evaluate(&context, &source, folders, color);
@@ -128,7 +138,11 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
             thread.spawn_scoped(scope, evaluate).map_err(|error| Error::refused(format!("can't start: {error}")))?;
         thread.join().map_err(|_| Error::script("k3srun itself failed; please report it with the run log"))
     })?;
-    runtime.block_on(context.connections.close());
+    runtime.block_on(async {
+        for host in context.take_hosts() {
+            host.close().await;
+        }
+    });
     let tally = report.tally();
     report.emit(Event::RunFinished {
         status,
@@ -144,7 +158,7 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
 }
 
 /// Evaluates the script, then its exit handlers. Returns the exit status.
-fn evaluate(context: &Arc<Context>, source: &Source, folders: Vec<PathBuf>, color: bool) -> u8 {
+fn evaluate(context: &Arc<Context>, source: &Source, folders: Folders, color: bool) -> u8 {
     let sources = &context.sources;
     let mut engine = script::engine(context, folders);
     bindings::register(&mut engine);

@@ -39,7 +39,8 @@ pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, color: bool)
     let text = frames.first().and_then(|frame| sources.get(&frame.source));
     let report = match (frames.first(), text) {
         (Some(frame), Some(text)) if !frame.position.is_none() => {
-            let (start, length) = span(&text, frame.position);
+            let (line, column) = (frame.position.line().unwrap_or(1), frame.position.position().unwrap_or(1));
+            let (start, length) = span(&text, line, column);
             let label = LabeledSpan::new(None, start, length);
             miette::Report::new(diagnostic.with_label(label))
                 .with_source_code(NamedSource::new(&frame.source, text.to_string()))
@@ -98,10 +99,8 @@ fn frames(main: &str, error: &EvalAltResult) -> Vec<Frame> {
     }
 }
 
-/// The byte offset and length of the word at a position.
-fn span(text: &str, position: Position) -> (usize, usize) {
-    let line = position.line().unwrap_or(1);
-    let column = position.position().unwrap_or(1);
+/// The byte offset and length of the word at a line and a column, both from 1.
+pub(super) fn span(text: &str, line: usize, column: usize) -> (usize, usize) {
     let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let rest = text.get(start..).unwrap_or_default();
     let inside: usize = rest.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();

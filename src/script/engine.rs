@@ -1,17 +1,16 @@
 //! Makes the engine and runs programs in it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
-use super::{Context, Fallible, Resolver, Sources};
+use super::{Context, Fallible, Folders, Resolver, Sources};
 use crate::report::Event;
 
 /// An engine with the limits, the resolver and the state of a run; without any bindings.
 ///
-/// `folders` are searched for imports before the built-in standard library.
-pub fn engine(context: &Arc<Context>, folders: Vec<PathBuf>) -> Engine {
+/// Imports are looked for in `folders` and in the built-in standard library.
+pub fn engine(context: &Arc<Context>, folders: Folders) -> Engine {
     let mut engine = Engine::new();
     limit(&mut engine);
     engine.set_module_resolver(Resolver::new(folders, context.sources.clone()));
@@ -20,6 +19,15 @@ pub fn engine(context: &Arc<Context>, folders: Vec<PathBuf>) -> Engine {
     engine.on_progress(move |_| run.cancel().is_cancelled().then(|| "script".into()));
     let report = context.run.report().clone();
     engine.on_print(move |text| report.emit(Event::Print { text: text.to_owned() }));
+    engine
+}
+
+/// An engine that only parses, and leaves the script as it is written.
+pub(super) fn reader() -> Engine {
+    let mut engine = Engine::new();
+    limit(&mut engine);
+    // Undefined variables are found by a walk of its own, all of them.
+    engine.set_strict_variables(false).set_optimization_level(OptimizationLevel::None);
     engine
 }
 

@@ -1,6 +1,8 @@
 //! The language host: everything that makes Rhai a language for playbooks, and nothing about hosts or clusters.
 
 mod bridge;
+mod catalog;
+mod check;
 mod context;
 mod diagnostic;
 mod engine;
@@ -14,15 +16,17 @@ mod secret;
 mod sources;
 
 pub use bridge::block;
+pub use catalog::{Catalog, Function, Parameter};
+pub use check::{Checked, check};
 pub use context::{Context, ExitHandler, Inputs, Settings, context};
 pub use diagnostic::render;
 pub use engine::{Program, engine};
 pub use errors::{Failure, fail, failure_of};
-pub use options::{Seconds, options};
+pub use options::{OptionSet, Options, Seconds, options};
 pub use parallel::parallel;
 pub use phases::Phases;
 pub use play::play;
-pub use resolver::Resolver;
+pub use resolver::{Folders, Resolver};
 pub use secret::Secret;
 pub use sources::Sources;
 

@@ -51,11 +51,73 @@ impl serde::de::Visitor<'_> for Number {
     }
 }
 
+/// Options that scripts pass as a map: a struct that derives `Deserialize` with `deny_unknown_fields`. Its fields are the
+/// only list of the names: run time, check, help and tests all take them from there.
+#[diagnostic::on_unimplemented(
+    note = "say which functions take these options: `impl Options for {Self} {{ const FUNCTIONS: &[&str] = &[\"Host.run\"]; }}`, \
+            and list `OptionSet::of::<{Self}>()` in bindings::options()"
+)]
+pub trait Options: DeserializeOwned {
+    /// The functions that take these options: `ssh::connect`, `retry`, `Host.run`.
+    const FUNCTIONS: &'static [&'static str];
+}
+
+/// What is known of options without a value at hand.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSet {
+    /// The functions that take them.
+    pub functions: &'static [&'static str],
+    /// Their names.
+    pub names: &'static [&'static str],
+}
+
+impl OptionSet {
+    /// The set of `T`.
+    pub fn of<T: Options>() -> Self {
+        OptionSet { functions: T::FUNCTIONS, names: field_names::<T>() }
+    }
+}
+
+/// The names that serde accepts for `T`, which must be a struct without flattened fields.
+fn field_names<T: DeserializeOwned>() -> &'static [&'static str] {
+    struct Names<'a>(&'a mut &'static [&'static str]);
+    impl<'de> Deserializer<'de> for Names<'_> {
+        type Error = serde::de::value::Error;
+
+        fn deserialize_struct<V: serde::de::Visitor<'de>>(
+            self,
+            _name: &'static str,
+            fields: &'static [&'static str],
+            _visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            Err(Self::Error::custom("only asked for the names"))
+        }
+
+        fn deserialize_any<V: serde::de::Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("not a struct"))
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+    let mut names: &'static [&'static str] = &[];
+    // It always fails: there is no value to read.
+    let _ = T::deserialize(Names(&mut names));
+    names
+}
+
 /// Reads the options that a script passes to the function `call`.
 ///
 /// # Errors
 /// Names the option, says what it must be, and suggests the nearest known name for a misspelt one.
-pub fn options<T: DeserializeOwned>(call: &NativeCallContext, map: Map) -> Fallible<T> {
+pub fn options<T: Options>(call: &NativeCallContext, map: Map) -> Fallible<T> {
+    if !T::FUNCTIONS.iter().any(|path| path.rsplit(['.', ':']).next() == Some(call.fn_name())) {
+        let message = format!("{}() is missing in the FUNCTIONS of its options: a mistake in k3srun", call.fn_name());
+        return Err(fail(call, Error::script(message)));
+    }
     let value = readable(map.clone().into());
     serde_path_to_error::deserialize(DynamicDeserializer::new(&value)).map_err(|error| {
         let path = error.path().to_string();

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use include_dir::{Dir, include_dir};
@@ -17,17 +17,27 @@ thread_local! {
     static LOADING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Resolves imports. `./x` and `../x` are relative to the importing file; a bare name is looked for in the search
-/// folders and then in the built-in standard library.
+/// Where modules are looked for, beside the built-in standard library.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    /// Whose modules are used instead of the built-in ones.
+    pub overrides: Vec<PathBuf>,
+    /// Where the other modules are: the script's own folder.
+    pub beside: Vec<PathBuf>,
+}
+
+/// Resolves imports. `./x` and `../x` are relative to the importing file. A bare name is looked for in the folders that
+/// override the standard library, then in the standard library, then beside the script: a playbook may have the name of
+/// a module that it uses.
 pub struct Resolver {
-    folders: Vec<PathBuf>,
+    folders: Folders,
     sources: Sources,
     cache: RwLock<BTreeMap<String, Shared<Module>>>,
 }
 
 impl Resolver {
-    /// A resolver that looks into `folders`, in this order, before the standard library.
-    pub fn new(folders: Vec<PathBuf>, sources: Sources) -> Self {
+    /// A resolver that looks into `folders`.
+    pub fn new(folders: Folders, sources: Sources) -> Self {
         Resolver { folders, sources, cache: RwLock::default() }
     }
 
@@ -37,21 +47,30 @@ impl Resolver {
         if Path::new(path).is_absolute() {
             return None;
         }
-        let relative = path.starts_with("./") || path.starts_with("../");
-        let candidates: Vec<PathBuf> = if relative {
-            let folder = importer.filter(|id| !id.starts_with('<')).and_then(|id| Path::new(id).parent());
-            folder.map(|folder| folder.join(&file)).into_iter().collect()
-        } else {
-            self.folders.iter().map(|folder| folder.join(&file)).collect()
-        };
-        for candidate in candidates {
-            if let Ok(text) = std::fs::read_to_string(&candidate) {
-                return Some((candidate.display().to_string(), text));
-            }
+        if path.starts_with("./") || path.starts_with("../") {
+            return match importer.and_then(|id| id.strip_prefix("<stdlib>/")) {
+                Some(importer) => embedded(&normal(&Path::new(importer).parent()?.join(&file))?),
+                None => in_folder(importer.and_then(|id| Path::new(id).parent()).unwrap_or(Path::new("")), &file),
+            };
         }
-        let name = file.trim_start_matches("./");
-        let text = STDLIB.get_file(name)?.contents_utf8()?;
-        Some((format!("<stdlib>/{name}"), text.to_owned()))
+        let first = |folders: &[PathBuf]| folders.iter().find_map(|folder| in_folder(folder, &file));
+        first(&self.folders.overrides).or_else(|| embedded(&file)).or_else(|| first(&self.folders.beside))
+    }
+
+    /// The names that `importer` could import, for suggestions.
+    pub fn known(&self, importer: Option<&str>) -> Vec<String> {
+        let beside = importer.filter(|id| !id.starts_with('<')).and_then(|id| Path::new(id).parent());
+        let mut names = Vec::new();
+        for folder in self.folders.overrides.iter().chain(&self.folders.beside) {
+            names.extend(scripts_in(folder, ""));
+        }
+        if let Some(folder) = beside {
+            names.extend(scripts_in(folder, "./"));
+        }
+        collect_embedded(&STDLIB, &mut names);
+        names.sort();
+        names.dedup();
+        names
     }
 
     fn load(&self, engine: &Engine, id: &str, text: &str, position: Position) -> Fallible<Shared<Module>> {
@@ -71,6 +90,48 @@ impl Resolver {
         module.build_index();
         Ok(module.into())
     }
+}
+
+fn in_folder(folder: &Path, file: &str) -> Option<(String, String)> {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path).ok()?;
+    // `a/./b` and `a/../b` are the same module as `a/b` and `b`.
+    Some((normal(&path).unwrap_or_else(|| path.display().to_string()), text))
+}
+
+fn embedded(file: &str) -> Option<(String, String)> {
+    Some((format!("<stdlib>/{file}"), STDLIB.get_file(file)?.contents_utf8()?.to_owned()))
+}
+
+/// The path without `.` and without `folder/..`.
+fn normal(path: &Path) -> Option<String> {
+    let mut parts: Vec<Component> = Vec::new();
+    for part in path.components() {
+        match (part, parts.last()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    Some(parts.iter().collect::<PathBuf>().to_str()?.to_owned())
+}
+
+fn scripts_in(folder: &Path, prefix: &str) -> Vec<String> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some(format!("{prefix}{}", name.strip_suffix(".rhai")?))
+    });
+    names.collect()
+}
+
+fn collect_embedded(folder: &Dir, names: &mut Vec<String>) {
+    let paths = folder.files().filter_map(|file| file.path().to_str()?.strip_suffix(".rhai"));
+    names.extend(paths.map(str::to_owned));
+    folder.dirs().for_each(|inner| collect_embedded(inner, names));
 }
 
 impl ModuleResolver for Resolver {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
 use crate::resource::{Directory, File, parse_mode};
-use crate::script::{Fallible, Secret, fail, options};
+use crate::script::{Fallible, Options, Secret, fail, options};
 
 /// Permission bits as text of octal digits. No number: 644 would be another mode than 0o644.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Mode {
 /// Options of `file`, without `vars`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct FileOptions {
+pub(super) struct FileOptions {
     content: Option<Secret>,
     template: Option<String>,
     source: Option<String>,
@@ -39,13 +39,21 @@ struct FileOptions {
     _vars: Option<()>,
 }
 
+impl Options for FileOptions {
+    const FUNCTIONS: &[&str] = &["file"];
+}
+
 /// Options of `directory`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct DirectoryOptions {
+pub(super) struct DirectoryOptions {
     mode: Option<Mode>,
     owner: Option<String>,
     group: Option<String>,
+}
+
+impl Options for DirectoryOptions {
+    const FUNCTIONS: &[&str] = &["directory"];
 }
 
 pub(super) fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, Engine, Map, NativeCallContext, exported_module};
 
 use crate::error::Error;
 use crate::resource::{Changes, Resource};
-use crate::script::{Fallible, fail};
+use crate::script::{Fallible, OptionSet, fail};
 
 /// Registers everything.
 pub(super) fn register(engine: &mut Engine) {
@@ -16,6 +16,17 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(ensure::api).into());
     engine.register_global_module(exported_module!(files::api).into());
     engine.register_global_module(exported_module!(system::api).into());
+}
+
+/// The option maps of resources.
+pub(super) fn options() -> Vec<OptionSet> {
+    vec![
+        OptionSet::of::<files::FileOptions>(),
+        OptionSet::of::<files::DirectoryOptions>(),
+        OptionSet::of::<system::PackageOptions>(),
+        OptionSet::of::<system::ServiceOptions>(),
+        OptionSet::of::<system::CommandOptions>(),
+    ]
 }
 
 /// Takes the list `key` out of the options: of texts or of a type that scripts have values of.

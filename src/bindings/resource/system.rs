@@ -7,24 +7,32 @@ use serde::Deserialize;
 use super::take_list;
 use crate::error::Error;
 use crate::resource::{Command, Package, PackageState, Resource, Service, ServiceState};
-use crate::script::{Fallible, fail, options};
+use crate::script::{Fallible, Options, fail, options};
 
 /// Options of `packages`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct PackageOptions {
+pub(super) struct PackageOptions {
     state: PackageState,
+}
+
+impl Options for PackageOptions {
+    const FUNCTIONS: &[&str] = &["packages"];
 }
 
 /// Options of `service`, without `restart_on`.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct ServiceOptions {
+pub(super) struct ServiceOptions {
     enabled: bool,
     state: ServiceState,
     // Read before the others; named here for the list of known options.
     #[serde(rename = "restart_on")]
     _restart_on: Option<()>,
+}
+
+impl Options for ServiceOptions {
+    const FUNCTIONS: &[&str] = &["service"];
 }
 
 impl Default for ServiceOptions {
@@ -36,10 +44,14 @@ impl Default for ServiceOptions {
 /// Options of `command`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct CommandOptions {
+pub(super) struct CommandOptions {
     run: Option<String>,
     unless: Option<String>,
     creates: Option<String>,
+}
+
+impl Options for CommandOptions {
+    const FUNCTIONS: &[&str] = &["command"];
 }
 
 fn packages(call: &NativeCallContext, names: Vec<Dynamic>, settings: Map) -> Fallible<Resource> {
