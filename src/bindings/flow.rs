@@ -241,6 +241,16 @@ pub mod api {
         context(&call).run.is_plan()
     }
 
+    /// How many changes this run has made so far, or would make in a plan.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if changes() == 0 { log("nothing had to be changed") }
+    /// ```
+    pub fn changes(call: NativeCallContext) -> i64 {
+        context(&call).run.report().tally().changed.cast_signed()
+    }
+
     /// Tells the user something.
     ///
     /// # Example
