@@ -61,14 +61,7 @@ pub mod api {
     /// ```
     pub fn local(call: NativeCallContext) -> Host {
         let context = context(&call);
-        match context.host("local") {
-            Some(host) => host,
-            None => {
-                let host = Host::local(&context.run);
-                context.add_host("local".to_owned(), host.clone());
-                host
-            }
-        }
+        context.runtime.block_on(context.connections.local(&context.run))
     }
 
     /// The host's name in reports.

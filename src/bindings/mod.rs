@@ -7,15 +7,20 @@
 
 mod config;
 mod error;
+mod facts;
 mod flow;
 mod host;
 mod resource;
 mod secret;
 mod ssh;
+mod transfer;
+mod tunnel;
+
+use std::sync::Arc;
 
 use rhai::{Engine, exported_module};
 
-use crate::host::{Host, Output};
+use crate::host::{Facts, Host, Output, Tunnel};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
@@ -23,12 +28,17 @@ pub fn register(engine: &mut Engine) {
     engine
         .register_type_with_name::<Host>("Host")
         .register_type_with_name::<Output>("Output")
+        .register_type_with_name::<Arc<Facts>>("Facts")
+        .register_type_with_name::<Tunnel>("Tunnel")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
+    engine.register_global_module(exported_module!(facts::api).into());
     engine.register_global_module(exported_module!(flow::api).into());
     engine.register_global_module(exported_module!(host::api).into());
     engine.register_global_module(exported_module!(secret::api).into());
+    engine.register_global_module(exported_module!(transfer::api).into());
+    engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
@@ -41,6 +51,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<flow::Retry>(),
         OptionSet::of::<host::RunOptions>(),
         OptionSet::of::<ssh::Connect>(),
+        OptionSet::of::<transfer::Upload>(),
     ];
     options.extend(resource::options());
     options

@@ -84,12 +84,6 @@ pub mod api {
         let settings: Connect = options(&call, settings)?;
         let context = context(&call);
         let destination = settings.destination(destination);
-        let key = format!("{destination:?}");
-        if let Some(host) = context.host(&key) {
-            return Ok(host);
-        }
-        let host = block(&call, &context, Host::connect(&context.run, &destination))?;
-        context.add_host(key, host.clone());
-        Ok(host)
+        block(&call, &context, context.connections.connect(&context.run, &destination))
     }
 }

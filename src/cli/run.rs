@@ -138,11 +138,7 @@ fn start(args: &Args, source: Source, report: &Report, log: Option<&Path>, color
             thread.spawn_scoped(scope, evaluate).map_err(|error| Error::refused(format!("can't start: {error}")))?;
         thread.join().map_err(|_| Error::script("k3srun itself failed; please report it with the run log"))
     })?;
-    runtime.block_on(async {
-        for host in context.take_hosts() {
-            host.close().await;
-        }
-    });
+    runtime.block_on(context.connections.close());
     let tally = report.tally();
     report.emit(Event::RunFinished {
         status,

@@ -1,19 +1,37 @@
 # Runs on the host for as long as the connection lives: reads requests on standard input, answers on standard output and error.
-#   run ID LENGTH        the next LENGTH bytes are a script; it runs in a session of its own.
-#                        Then one line more: `ok` when the caller has the answer, or `kill ID` to end the script now.
-#   put ID LENGTH PATH   the next LENGTH bytes become the file PATH, readable by its owner only.
+#   run ID LENGTH     the next LENGTH bytes are a script; it runs in a session of its own.
+#                     Then one line more: `ok` when the caller has the answer, or `kill ID` to end the script now.
+#   hold ID LENGTH    the next LENGTH bytes are a script that runs in this shell: what it opens stays open until the end.
+#   put ID LENGTH     one line with a path, then LENGTH bytes become that file, readable by its owner only.
 # An answer ends with a line `ID STATUS` on standard output and a line `ID` on standard error.
 # When standard input ends, what still runs is killed: nothing outlives its caller by accident.
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 unset ENV BASH_ENV CDPATH
 umask 022
 end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
-reap() {
-  kill -TERM "-$1" 2>/dev/null
-  for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "-$1" 2>/dev/null || return 0; sleep 0.1; done
-  kill -KILL "-$1" 2>/dev/null
+# Sends signal $2 to all living processes of session $1, which may have made process groups of their own.
+# Fails when there is none. In /proc/PID/stat the fields after the name are state, parent, group, session.
+signal() {
+  found=1
+  for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    pid=${stat#/proc/}
+    session=$1 signal=$2
+    set -- ${line##*) }
+    case $1:$4 in
+    [ZX]:*) ;;
+    *:"$session") found=0; kill "-$signal" "${pid%/stat}" 2>/dev/null ;;
+    esac
+    set -- "$session" "$signal"
+  done
+  return "$found"
 }
-while read -r op id length path; do
+reap() {
+  signal "$1" TERM
+  for _ in 1 2 3 4 5 6 7 8 9 10; do signal "$1" 0 || return 0; sleep 0.1; done
+  signal "$1" KILL
+}
+while read -r op id length; do
   case $op in
   run)
     body=$(head -c "$length")
@@ -28,7 +46,13 @@ while read -r op id length path; do
     fi
     wait
     ;;
+  hold)
+    body=$(head -c "$length")
+    eval "$body"
+    end "$id" "$?"
+    ;;
   put)
+    IFS= read -r path
     head -c "$length" | (umask 077; cat >"$path" || { cat >/dev/null; exit 1; })
     end "$id" "$?"
     ;;

@@ -1,25 +1,41 @@
 //! A machine: run scripts on it, move files, learn facts. Local and remote hosts differ only in how a shell is opened.
 
+mod address;
+mod answer;
+mod connections;
+mod explain;
+mod facts;
+mod interfaces;
 mod options;
 mod shell;
 mod ssh;
+mod sudo;
+mod transfer;
 mod transport;
+mod tunnel;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::io::AsyncRead;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::report::{Event, Level};
 use crate::run::Run;
 
+pub use connections::Connections;
+pub use facts::Facts;
+pub use interfaces::Interface;
 pub use options::{Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
+pub use transfer::UploadOptions;
+pub use tunnel::Tunnel;
 
 use shell::Shell;
 use transport::Transport;
+use tunnel::Forward;
 
 /// Channels at one time over one connection. sshd's default `MaxSessions` is 10 and counts channels that are still
 /// closing: from 6 in flight on refusals were seen, at 4 none.
@@ -33,9 +49,26 @@ struct Inner {
     name: String,
     run: Run,
     transport: Transport,
-    idle: Mutex<Vec<Shell>>,
+    idle: Mutex<Idle>,
     permits: Semaphore,
     traffic: Traffic,
+    facts: Mutex<Option<Arc<Facts>>>,
+    forwards: Mutex<Vec<Forward>>,
+}
+
+/// Shells that wait for work.
+#[derive(Default)]
+struct Idle {
+    shells: Vec<Shell>,
+    /// The number of the connection that they belong to.
+    generation: u64,
+}
+
+/// A shell in use, and the permission to use it.
+struct Lease<'a> {
+    shell: Shell,
+    generation: u64,
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
 /// What the conversation with a host has cost so far.
@@ -54,21 +87,34 @@ impl Traffic {
 }
 
 impl Host {
-    /// The machine that k3srun itself runs on.
+    /// The machine that k3srun itself runs on, as the user that runs it.
     pub fn local(run: &Run) -> Self {
         Self::with(run, "local".to_owned(), Transport::local())
     }
 
-    /// Connects to a host over SSH, honouring the user's `ssh_config`, agent and `known_hosts`.
+    /// Connects to a host over SSH, honouring the user's `ssh_config`, agent and `known_hosts`, and makes sure that
+    /// commands run as root there. Failures that may be over in a moment are tried again within the time limit.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`](crate::error::Kind::Unreachable) with the cause and the remedy.
+    /// Unreachable with the cause and the remedy; refused where the login is not root's and sudo is not asked for.
     pub async fn connect(run: &Run, destination: &Destination) -> Result<Self> {
-        let name = destination.name().to_owned();
-        run.report().emit(Event::Activity { host: Some(name.clone()), text: "connecting".into() });
-        let connected = run.until_cancelled(Transport::ssh(destination)).await;
-        run.report().emit(Event::Activity { host: Some(name.clone()), text: String::new() });
-        Ok(Self::with(run, name, connected?))
+        let host = Self::with(run, destination.name().to_owned(), Transport::ssh(destination));
+        host.activity("connecting");
+        let connected = run
+            .until_cancelled(async {
+                let lease = host.lease().await?;
+                host.give_back(lease).await;
+                Ok(())
+            })
+            .await;
+        host.activity("");
+        match connected {
+            Ok(()) => Ok(host),
+            Err(error) => {
+                host.0.transport.close().await;
+                Err(host.named(error))
+            }
+        }
     }
 
     fn with(run: &Run, name: String, transport: Transport) -> Self {
@@ -79,6 +125,8 @@ impl Host {
             idle: Mutex::default(),
             permits: Semaphore::new(CHANNELS),
             traffic: Traffic::default(),
+            facts: Mutex::default(),
+            forwards: Mutex::default(),
         }))
     }
 
@@ -94,7 +142,7 @@ impl Host {
 
     /// Whether this is the machine that k3srun runs on.
     pub fn is_local(&self) -> bool {
-        self.0.transport.is_local()
+        self.0.transport.destination().is_none()
     }
 
     /// Runs a POSIX shell script as root and returns its output, whatever its exit status.
@@ -105,25 +153,21 @@ impl Host {
     /// # Errors
     /// Unreachable when the connection breaks, host when the time is up, interrupted.
     pub async fn script(&self, text: &str, options: &ScriptOptions) -> Result<Output> {
-        let permit = self.0.permits.acquire().await;
-        let run = &self.0.run;
-        let result = run
-            .until_cancelled(async {
-                let mut shell = self.shell().await?;
-                let script = options.wrap(text);
-                let output = shell.run(&script, options.timeout, &self.0.traffic, |stderr, line| {
-                    if options.live {
-                        let line = String::from_utf8_lossy(line).into_owned();
-                        run.report().emit(Event::Output { host: self.0.name.clone(), line, stderr });
-                    }
-                });
-                let output = output.await?;
-                self.0.idle.lock().await.push(shell);
-                Ok(output)
-            })
-            .await;
-        drop(permit);
-        let output = result.map_err(|error| self.named(error))?;
+        let report = self.0.run.report();
+        let work = async {
+            let mut lease = self.lease().await?;
+            let script = options.wrap(text);
+            let output = lease.shell.run(&script, options.timeout, &self.0.traffic, |stderr, line| {
+                if options.live {
+                    let line = String::from_utf8_lossy(line).into_owned();
+                    report.emit(Event::Output { host: self.0.name.clone(), line, stderr });
+                }
+            });
+            let output = output.await?;
+            self.give_back(lease).await;
+            Ok(output)
+        };
+        let output = self.finish(self.0.run.until_cancelled(work).await).await?;
         if output.timed_out {
             let seconds = options.timeout.unwrap_or_default().as_secs_f32();
             return Err(Error::host(format!(
@@ -150,22 +194,27 @@ impl Host {
     /// Writes `content` to the file `path` on the host, created with mode 0600. Meant for temporary files that a
     /// script then puts in place.
     pub async fn put(&self, path: &str, content: &[u8]) -> Result<()> {
-        let permit = self.0.permits.acquire().await;
-        let result = self
-            .0
-            .run
-            .until_cancelled(async {
-                let mut shell = self.shell().await?;
-                let output = shell.put(path, content, &self.0.traffic).await?;
-                self.0.idle.lock().await.push(shell);
-                match output.status {
-                    0 => Ok(()),
-                    _ => Err(Error::host(format!("can't write {path}")).output(output.tail())),
-                }
-            })
-            .await;
-        drop(permit);
-        result.map_err(|error| self.named(error))
+        self.put_from(path, content.len() as u64, &mut &*content, |_| {}).await
+    }
+
+    /// Like [`Host::put`], with `length` bytes from a stream; tells how many are sent.
+    pub(crate) async fn put_from(
+        &self,
+        path: &str,
+        length: u64,
+        content: &mut (dyn AsyncRead + Send + Unpin),
+        sent: impl FnMut(u64) + Send,
+    ) -> Result<()> {
+        let work = async {
+            let mut lease = self.lease().await?;
+            let output = lease.shell.put(path, length, content, &self.0.traffic, sent).await?;
+            self.give_back(lease).await;
+            match output.status {
+                0 => Ok(()),
+                _ => Err(Error::host(format!("can't write {path}")).output(output.tail())),
+            }
+        };
+        self.finish(self.0.run.until_cancelled(work).await).await
     }
 
     /// Tells something about this host.
@@ -180,7 +229,7 @@ impl Host {
 
     /// Closes the shells and the connection, and reports what the conversation cost.
     pub async fn close(&self) {
-        self.0.idle.lock().await.clear();
+        self.0.idle.lock().await.shells.clear();
         let traffic = &self.0.traffic;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.0.run.report().emit(Event::Connection {
@@ -194,13 +243,65 @@ impl Host {
         let _ = tokio::time::timeout(Duration::from_secs(5), self.0.transport.close()).await;
     }
 
-    async fn shell(&self) -> Result<Shell> {
-        if let Some(shell) = self.0.idle.lock().await.pop() {
-            return Ok(shell);
+    /// A shell for one request: an idle one, or a new one if there is none. Where the connection was lost since the
+    /// last request, it is made anew.
+    async fn lease(&self) -> Result<Lease<'_>> {
+        let permit = self.0.permits.acquire().await.ok();
+        let generation = self.0.transport.ensure().await?;
+        let idle = {
+            let mut idle = self.0.idle.lock().await;
+            if idle.generation != generation {
+                idle.shells.clear();
+                if std::mem::replace(&mut idle.generation, generation) > 0 {
+                    self.note(Level::Info, "connected again");
+                    self.restore_tunnels().await?;
+                }
+            }
+            idle.shells.pop()
+        };
+        let shell = match idle {
+            Some(shell) => shell,
+            None => self.open_shell().await?,
+        };
+        Ok(Lease { shell, generation, _permit: permit })
+    }
+
+    /// Keeps a shell for the next request. One that was in use when a request failed or was cancelled is not given
+    /// back: dropping it ends what runs in it.
+    async fn give_back(&self, lease: Lease<'_>) {
+        let mut idle = self.0.idle.lock().await;
+        if idle.generation == lease.generation {
+            idle.shells.push(lease.shell);
         }
+    }
+
+    async fn open_shell(&self) -> Result<Shell> {
         let pipes = self.0.transport.open().await?;
         Traffic::add(&self.0.traffic.channels, 1);
-        Shell::start(pipes, self.0.transport.sudo_password(), &self.0.traffic).await
+        let shell = Shell::start(pipes, self.0.transport.sudo_password(), &self.0.traffic).await?;
+        match self.0.transport.destination() {
+            Some(destination) if !shell.is_root() => {
+                let message = format!("{} lets us in, but not as root", destination.address);
+                Err(Error::refused(message)
+                    .help("pass `sudo: true` (and sudo_password where sudo asks for one), or log in as root"))
+            }
+            _ => Ok(shell),
+        }
+    }
+
+    /// Names the host in an error, and says what ssh knows about a lost connection.
+    async fn finish<T>(&self, result: Result<T>) -> Result<T> {
+        let mut error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => self.named(error),
+        };
+        if error.kind == Kind::Unreachable
+            && let Some(words) = self.0.transport.last_words().await
+            && !words.is_empty()
+        {
+            error.output = Some(words);
+        }
+        Err(error)
     }
 
     fn named(&self, mut error: Error) -> Error {

@@ -5,51 +5,65 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Traffic;
+use super::answer::Answer;
 use super::options::Output;
-use super::transport::{Pipes, SUDO_PROMPT};
+use super::sudo;
+use super::transport::Pipes;
 use crate::error::{Error, Result};
 
 /// The program that answers our requests on the host.
 const AGENT: &str = include_str!("agent.sh");
 
-/// Printed by a shell that sudo let us start.
-pub(super) const SUDO_DONE: &str = "k3srun-sudo-done";
-
 /// How long a shell may take until it answers. Login profiles that hang are cut off here.
 const START: Duration = Duration::from_secs(30);
+
+/// Files are sent in pieces of this size.
+const PIECE: usize = 256 * 1024;
 
 pub(super) struct Shell {
     pipes: Pipes,
     next: u64,
     nonce: String,
-}
-
-/// One of the two streams, read up to a marker.
-struct Answer<'a> {
-    stream: &'a mut (dyn AsyncRead + Send + Unpin),
-    marker: Vec<u8>,
-    data: Vec<u8>,
+    uid: u32,
 }
 
 impl Shell {
     /// Starts the agent in a fresh shell. `sudo` holds the password, if there is one, where sudo is in between.
     pub async fn start(pipes: Pipes, sudo: Option<Option<&str>>, traffic: &Traffic) -> Result<Self> {
-        let mut shell = Shell { pipes, next: 0, nonce: nonce() };
+        let mut shell = Shell { pipes, next: 0, nonce: nonce(), uid: 0 };
         let start = async {
             if let Some(password) = sudo {
-                shell.pass_sudo(password, traffic).await?;
+                sudo::pass(&mut shell.pipes, password, traffic).await?;
             }
             let ready = shell.mark();
-            // In braces, so that the shell has read all of it before it runs any of it and no read-ahead is lost.
-            let program = format!("{{\nprintf '\\n%s 0\\n' {ready}; printf '\\n%s\\n' {ready} >&2\n{AGENT}\n}}\n");
-            shell.send(program.as_bytes(), traffic).await?;
-            shell.answer(&ready, traffic, |_, _| {}).await
+            // In braces, so that the shell has read all of it before it runs any of it and no read-ahead is lost. The
+            // status of this first answer is the user's id.
+            let program =
+                format!("{{\nprintf '\\n%s %s\\n' {ready} \"$(id -u)\"; printf '\\n%s\\n' {ready} >&2\n{AGENT}\n}}\n");
+            // A shell that ended at once said why on its way: `answer` reports it.
+            let _ = shell.send(program.as_bytes(), traffic).await;
+            let (mut out, mut err) = (Answer::default(), Answer::default());
+            let answered = shell.answer(&ready, (&mut out, &mut err), traffic, &mut |_, _| {}).await;
+            answered.map_err(|_| {
+                let said = [out.into_bytes(), err.into_bytes()].concat();
+                Error::unreachable("the login shell ended before it answered")
+                    .help("does this user have a real login shell? Look at /etc/passwd and the login profiles there")
+                    .output(String::from_utf8_lossy(&said).trim().to_owned())
+            })
         };
         match tokio::time::timeout(START, start).await {
-            Ok(done) => done.map(|_| shell),
+            Ok(uid) => {
+                shell.uid = u32::try_from(uid?).map_err(|_| Error::unreachable("`id -u` on the host is no number"))?;
+                Ok(shell)
+            }
             Err(_) => Err(Error::unreachable(format!("the login shell did not answer within {} s", START.as_secs()))
                 .help("look for a login profile (~/.profile, ~/.bashrc, /etc/profile.d) that waits for input")),
         }
+    }
+
+    /// Whether this shell may do everything.
+    pub fn is_root(&self) -> bool {
+        self.uid == 0
     }
 
     /// Runs a script and passes its output on line by line.
@@ -58,85 +72,76 @@ impl Shell {
         script: &str,
         timeout: Option<Duration>,
         traffic: &Traffic,
-        mut line: impl FnMut(bool, &[u8]),
+        mut line: impl FnMut(bool, &[u8]) + Send,
     ) -> Result<Output> {
         let id = self.mark();
         let request = format!("run {id} {}\n{script}", script.len());
         self.send(request.as_bytes(), traffic).await?;
+        let (mut out, mut err) = (Answer::default(), Answer::default());
         let answered = {
-            let answer = self.answer(&id, traffic, &mut line);
+            let answer = self.answer(&id, (&mut out, &mut err), traffic, &mut line);
             match timeout {
                 Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
                 None => Some(answer.await),
             }
         };
-        if let Some(output) = answered {
-            let output = output?;
-            self.send(b"ok\n", traffic).await?;
-            return Ok(output);
-        }
-        let mark = self.mark();
-        self.send(format!("kill {mark}\n").as_bytes(), traffic).await?;
-        let rest = self.answer(&mark, traffic, line).await?;
-        Ok(Output { timed_out: true, ..rest })
+        let (status, timed_out) = match answered {
+            Some(status) => {
+                let status = status?;
+                self.send(b"ok\n", traffic).await?;
+                (status, false)
+            }
+            None => {
+                let mark = self.mark();
+                self.send(format!("kill {mark}\n").as_bytes(), traffic).await?;
+                (self.answer(&mark, (&mut out, &mut err), traffic, &mut line).await?, true)
+            }
+        };
+        output(status, out, err, timed_out)
     }
 
-    /// Writes a file on the host.
-    pub async fn put(&mut self, path: &str, content: &[u8], traffic: &Traffic) -> Result<Output> {
+    /// Runs a script in the shell itself: what it opens stays open as long as this shell lives.
+    #[expect(dead_code, reason = "locks use it")]
+    pub async fn hold(&mut self, script: &str, traffic: &Traffic) -> Result<Output> {
+        let id = self.mark();
+        self.send(format!("hold {id} {}\n{script}", script.len()).as_bytes(), traffic).await?;
+        let (mut out, mut err) = (Answer::default(), Answer::default());
+        let status = self.answer(&id, (&mut out, &mut err), traffic, &mut |_, _| {}).await?;
+        output(status, out, err, false)
+    }
+
+    /// Writes a file of `length` bytes on the host, and tells how many are sent.
+    pub async fn put(
+        &mut self,
+        path: &str,
+        length: u64,
+        content: &mut (dyn AsyncRead + Send + Unpin),
+        traffic: &Traffic,
+        mut sent: impl FnMut(u64) + Send,
+    ) -> Result<Output> {
         if path.contains('\n') {
             return Err(Error::refused("a path on a host can't contain a line end"));
         }
         let id = self.mark();
-        self.send(format!("put {id} {} {path}\n", content.len()).as_bytes(), traffic).await?;
-        self.send(content, traffic).await?;
-        self.answer(&id, traffic, |_, _| {}).await
-    }
-
-    async fn pass_sudo(&mut self, password: Option<&str>, traffic: &Traffic) -> Result<()> {
-        let mut said = String::new();
-        let mut asked = 0;
-        Traffic::add(&traffic.round_trips, 1);
-        loop {
-            let (mut out, mut err) = ([0; 4096], [0; 4096]);
-            let n = tokio::select! {
-                n = self.pipes.stdout.read(&mut out) => {
-                    let n = n.map_err(lost)?;
-                    said.push_str(&String::from_utf8_lossy(&out[..n]));
-                    n
-                }
-                n = self.pipes.stderr.read(&mut err) => {
-                    let n = n.map_err(lost)?;
-                    said.push_str(&String::from_utf8_lossy(&err[..n]));
-                    n
-                }
-            };
-            if said.contains(SUDO_DONE) {
-                return Ok(());
-            }
-            if said.matches(SUDO_PROMPT).count() > asked {
-                asked += 1;
-                match password {
-                    Some(password) if asked == 1 => self.send(format!("{password}\n").as_bytes(), traffic).await?,
-                    Some(_) => {
-                        return Err(sudo_error("sudo does not accept the password", "check the sudo password", &said));
-                    }
-                    None => {
-                        return Err(sudo_error(
-                            "sudo asks for a password and none is configured",
-                            "give one (`sudo_password`, or in cluster.toml ssh.sudo_password_env), or allow the user sudo without a password",
-                            &said,
-                        ));
-                    }
-                }
-            }
+        self.send(format!("put {id} {length}\n{path}\n").as_bytes(), traffic).await?;
+        let (mut content, mut done) = (content.take(length), 0);
+        let mut piece = vec![0; PIECE];
+        while done < length {
+            let n = content
+                .read(&mut piece)
+                .await
+                .map_err(|error| Error::refused(format!("can't read what is to become {path}: {error}")))?;
             if n == 0 {
-                return Err(sudo_error(
-                    "sudo did not start a shell",
-                    "log in as root, or as a user who may use sudo",
-                    &said,
-                ));
+                return Err(Error::refused(format!("what is to become {path} got shorter while it was sent"))
+                    .help("run it again when nothing writes to the file any more"));
             }
+            self.send(&piece[..n], traffic).await?;
+            done += n as u64;
+            sent(done);
         }
+        let (mut out, mut err) = (Answer::default(), Answer::default());
+        let status = self.answer(&id, (&mut out, &mut err), traffic, &mut |_, _| {}).await?;
+        output(status, out, err, false)
     }
 
     fn mark(&mut self) -> String {
@@ -150,91 +155,45 @@ impl Shell {
         self.pipes.stdin.flush().await.map_err(lost)
     }
 
-    async fn answer(&mut self, id: &str, traffic: &Traffic, line: impl FnMut(bool, &[u8])) -> Result<Output> {
+    /// Reads both streams up to the end of the answer `id`, and returns its status.
+    async fn answer(
+        &mut self,
+        id: &str,
+        (out, err): (&mut Answer, &mut Answer),
+        traffic: &Traffic,
+        line: &mut (dyn FnMut(bool, &[u8]) + Send),
+    ) -> Result<i64> {
         Traffic::add(&traffic.round_trips, 1);
-        let line = std::cell::RefCell::new(line);
-        let mut out = Answer::new(&mut *self.pipes.stdout, format!("\n{id} "));
-        let mut err = Answer::new(&mut *self.pipes.stderr, format!("\n{id}\n"));
+        let before = out.len() + err.len();
+        let line = std::sync::Mutex::new(line);
+        let each = |stderr| {
+            let line = &line;
+            move |text: &[u8]| {
+                if let Ok(mut line) = line.lock() {
+                    line(stderr, text);
+                }
+            }
+        };
+        let (mut on_out, mut on_err) = (each(false), each(true));
         let (status, ()) = tokio::try_join!(
             async {
-                out.read(|text| (line.borrow_mut())(false, text)).await?;
-                out.status().await
+                let rest = out.read(&mut self.pipes.stdout, &format!("\n{id} "), &mut on_out).await?;
+                out.status(&mut self.pipes.stdout, rest).await
             },
-            async {
-                err.read(|text| (line.borrow_mut())(true, text)).await?;
-                Ok(())
-            }
+            async { err.read(&mut self.pipes.stderr, &format!("\n{id}\n"), &mut on_err).await.map(|_| ()) }
         )?;
-        Traffic::add(&traffic.received, (out.data.len() + err.data.len()) as u64);
-        Ok(Output { status, stdout: out.data, stderr: err.data, timed_out: false })
+        Traffic::add(&traffic.received, (out.len() + err.len()).saturating_sub(before) as u64);
+        Ok(status)
     }
 }
 
-impl<'a> Answer<'a> {
-    fn new(stream: &'a mut (dyn AsyncRead + Send + Unpin), marker: String) -> Self {
-        Answer { stream, marker: marker.into_bytes(), data: Vec::new() }
-    }
-
-    /// Reads up to the marker, which is taken off.
-    async fn read(&mut self, mut line: impl FnMut(&[u8])) -> Result<()> {
-        let (mut searched, mut shown) = (0, 0);
-        loop {
-            let found = find(&self.data[searched..], &self.marker).map(|at| searched + at);
-            let end = found.unwrap_or(self.data.len());
-            while let Some(length) = self.data[shown..end].iter().position(|byte| *byte == b'\n') {
-                line(&self.data[shown..shown + length]);
-                shown += length + 1;
-            }
-            if let Some(at) = found {
-                if shown < at {
-                    line(&self.data[shown..at]);
-                }
-                // What follows the marker on standard output is the status: left for `status`.
-                let rest = self.data.split_off(at);
-                self.marker = rest[self.marker.len()..].to_vec();
-                return Ok(());
-            }
-            searched = self.data.len().saturating_sub(self.marker.len());
-            self.more().await?;
-        }
-    }
-
-    /// Reads the exit status that follows the marker.
-    async fn status(&mut self) -> Result<i32> {
-        let mut text = std::mem::take(&mut self.marker);
-        while !text.contains(&b'\n') {
-            let kept = self.data.len();
-            self.more().await?;
-            text.extend(self.data.drain(kept..));
-        }
-        String::from_utf8_lossy(&text)
-            .trim()
-            .parse()
-            .map_err(|_| Error::unreachable("the shell on the host answered something else than an exit status"))
-    }
-
-    async fn more(&mut self) -> Result<()> {
-        self.data.reserve(64 * 1024);
-        match self.stream.read_buf(&mut self.data).await.map_err(lost)? {
-            0 => Err(Error::unreachable("the connection was closed while a command ran")
-                .help("run it again: what is done stays done. If it happens again, look at the network and at sshd's log on the host")
-                .output(String::from_utf8_lossy(&self.data).trim().to_owned())),
-            _ => Ok(()),
-        }
-    }
+fn output(status: i64, out: Answer, err: Answer, timed_out: bool) -> Result<Output> {
+    let status = i32::try_from(status).map_err(|_| Error::unreachable("the host answered with a strange status"))?;
+    Ok(Output { status, stdout: out.into_bytes(), stderr: err.into_bytes(), timed_out })
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
-}
-
-fn lost(error: std::io::Error) -> Error {
+pub(super) fn lost(error: std::io::Error) -> Error {
     Error::unreachable(format!("the connection broke: {error}")).help("run it again: what is done stays done")
-}
-
-fn sudo_error(message: &str, help: &str, said: &str) -> Error {
-    let said = said.replace(SUDO_PROMPT, "").trim().to_owned();
-    Error::unreachable(message).help(help).output(said)
 }
 
 /// Sets our frames apart from anything that a script prints.

@@ -1,15 +1,18 @@
-//! Connects with the user's own OpenSSH, and says in plain words why it didn't work.
+//! Connects with the user's own OpenSSH.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use backon::{ExponentialBuilder, Retryable as _};
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 
+use super::address::Address;
+use super::explain::{explain, is_transient};
 use crate::error::{Error, Result};
 
 /// How to connect, beyond what `ssh_config` says.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SshOptions {
     /// The user to log in as.
     pub user: Option<String>,
@@ -25,7 +28,7 @@ pub struct SshOptions {
     pub sudo: bool,
     /// What sudo asks for.
     pub sudo_password: Option<String>,
-    /// Limit for the connection to be set up. Default 15 s.
+    /// Limit for the connection to be set up, with all its tries. Default 15 s.
     pub connect_timeout: Duration,
     /// Trust the key of a host that was never seen before. Default: no.
     pub accept_new_host_keys: bool,
@@ -44,6 +47,15 @@ impl Default for SshOptions {
             connect_timeout: Duration::from_secs(15),
             accept_new_host_keys: false,
         }
+    }
+}
+
+impl std::fmt::Debug for SshOptions {
+    /// Everything but the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let SshOptions { user, port, key, config, jump, sudo, sudo_password: _, connect_timeout, accept_new_host_keys } =
+            self;
+        (user, port, key, config, jump, sudo, connect_timeout, accept_new_host_keys).fmt(f)
     }
 }
 
@@ -73,91 +85,64 @@ fn control_directory() -> PathBuf {
     }
 }
 
+/// Connects, and tries again after failures that may be over in a moment, as long as the time limit allows.
 pub(super) async fn connect(destination: &Destination) -> Result<Session> {
+    let start = Instant::now();
+    let limit = destination.options.connect_timeout;
+    let builder = builder(destination)?;
+    let address = Address::parse(&destination.address)?;
+    let policy = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_max_times(2);
+    let tries =
+        (|| builder.connect_mux(&address.host)).retry(policy).when(|e| is_transient(e) && start.elapsed() < limit);
+    // ssh's own limit covers the way to the host, not a login that hangs there.
+    match tokio::time::timeout(limit + Duration::from_secs(5), tries).await {
+        Ok(connected) => connected.map_err(|error| explain(destination, &error)),
+        Err(_) => Err(Error::unreachable(format!(
+            "{} did not finish the login within {} s",
+            destination.address,
+            limit.as_secs_f32() + 5.0
+        ))
+        .on(destination.name())
+        .help(format!("see where `ssh -v {}` stops, or raise connect_timeout", destination.address))),
+    }
+}
+
+fn builder(destination: &Destination) -> Result<SessionBuilder> {
     let options = &destination.options;
+    let address = Address::parse(&destination.address)?;
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(if options.accept_new_host_keys { KnownHosts::Add } else { KnownHosts::Strict })
-        .connect_timeout(options.connect_timeout)
+        // Whole seconds; 0 would mean no limit.
+        .connect_timeout(Duration::from_secs(options.connect_timeout.as_secs_f64().ceil().max(1.0) as u64))
         .server_alive_interval(Duration::from_secs(5))
         .control_directory(control_directory())
-        .control_persist(ControlPersist::ClosedAfterInitialConnection)
+        // If k3srun is killed, its shells end at once and the connection soon after.
+        .control_persist(ControlPersist::IdleFor(NonZeroUsize::MIN.saturating_add(29)))
         .jump_hosts(&options.jump);
-    if let Some(user) = &options.user {
-        builder.user(user.clone());
+    for hop in &options.jump {
+        Address::parse(hop)?;
     }
-    if let Some(port) = options.port {
+    if let Some(user) = address.user.or_else(|| options.user.clone()) {
+        builder.user(user);
+    }
+    if let Some(port) = address.port.or(options.port) {
         builder.port(port);
     }
     if let Some(key) = &options.key {
-        builder.keyfile(key);
+        builder.keyfile(existing("the key", key)?);
     }
     if let Some(config) = &options.config {
-        builder.config_file(config);
+        builder.config_file(existing("the ssh_config", config)?);
     }
-    builder.connect_mux(&destination.address).await.map_err(|error| explain(destination, &error))
+    Ok(builder)
 }
 
-/// Ends the master process.
-pub(super) async fn close(session: Arc<Session>) {
-    if let Ok(session) = Arc::try_unwrap(session) {
-        // The connection is gone either way.
-        let _ = session.close().await;
+/// ssh itself goes on without a file that is not there, and fails later for another reason.
+fn existing<'a>(what: &str, path: &'a Path) -> Result<&'a Path> {
+    match std::fs::File::open(path) {
+        Ok(_) => Ok(path),
+        Err(error) => Err(Error::refused(format!("can't read {what} {}: {error}", path.display()))
+            .help("check the path; a relative one starts at the folder where k3srun was started")),
     }
-}
-
-/// Turns what ssh says into cause and remedy.
-pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Error {
-    let mut said = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    let address = &destination.address;
-    let host = address.rsplit('@').next().unwrap_or(address);
-    let said_lower = said.to_lowercase();
-    let has = |text: &str| said_lower.contains(text);
-    let (message, help) = if has("remote host identification has changed") {
-        (
-            format!("the host key of {address} is not the one in known_hosts"),
-            format!(
-                "someone may listen in, or the machine was set up anew. If you know it was: ssh-keygen -R {host}, then connect once with ssh and compare the fingerprint"
-            ),
-        )
-    } else if has("host key verification failed") || has("host key is known for") {
-        (
-            format!("the host key of {address} is not known yet"),
-            format!(
-                "connect once with `ssh {address}` and compare the fingerprint with the one your provider shows, or pass accept_new_host_keys"
-            ),
-        )
-    } else if has("permission denied") {
-        (
-            format!("{address} does not let us in"),
-            "check the user and the key: `ssh -v` shows which keys are offered; `ssh-add -l` lists the agent's"
-                .to_owned(),
-        )
-    } else if has("could not resolve hostname") {
-        (format!("the name {host} can't be resolved"), "check the spelling, or use the address".to_owned())
-    } else if has("connection refused") {
-        (
-            format!("{address} refuses connections"),
-            "is sshd running there, and on this port? Is the machine still booting?".to_owned(),
-        )
-    } else if has("timed out") || has("timeout") {
-        (
-            format!("{address} does not answer within {} s", options_timeout(destination)),
-            "is the machine on, the address right, and port 22 open to your address in every firewall?".to_owned(),
-        )
-    } else if has("no route to host") || has("network is unreachable") {
-        (format!("there is no way to {address} from here"), "check the address and your own network (IPv6?)".to_owned())
-    } else {
-        (format!("can't connect to {address}"), format!("try `ssh -v {address}`"))
-    };
-    Error::unreachable(message).on(destination.name()).help(help).output(said)
-}
-
-fn options_timeout(destination: &Destination) -> u64 {
-    destination.options.connect_timeout.as_secs()
 }

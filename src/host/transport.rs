@@ -2,18 +2,30 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable as _};
+use openssh::Session;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use super::explain::explain;
 use super::ssh::{self, Destination};
+use super::sudo;
 use crate::error::{Error, Result};
 
 /// The way to a host.
 pub(super) enum Transport {
     Local,
-    Ssh { session: Mutex<Option<Arc<openssh::Session>>>, destination: Box<Destination> },
+    Ssh { connection: Mutex<Connection>, destination: Box<Destination> },
+}
+
+/// The one connection to a remote host, which may be replaced after it was lost.
+pub(super) struct Connection {
+    session: Option<Arc<Session>>,
+    /// Counts the connections made.
+    generation: u64,
 }
 
 /// A running shell. Dropping it ends the shell and what it runs.
@@ -27,97 +39,142 @@ pub(super) struct Pipes {
 /// Kept because the streams end with it.
 enum Child {
     Local { _child: Box<tokio::process::Child> },
-    Ssh { _child: Box<openssh::Child<Arc<openssh::Session>>> },
+    Ssh { _child: Box<openssh::Child<Arc<Session>>> },
 }
 
-/// What sudo is told to print when it wants a password.
-pub(super) const SUDO_PROMPT: &str = "k3srun-sudo-password:";
-
 impl Transport {
+    /// The way to this machine.
     pub fn local() -> Self {
         Transport::Local
     }
 
-    pub async fn ssh(destination: &Destination) -> Result<Self> {
-        let session = Mutex::new(Some(Arc::new(ssh::connect(destination).await?)));
-        Ok(Transport::Ssh { session, destination: Box::new(destination.clone()) })
+    /// The way to a remote one; not connected yet.
+    pub fn ssh(destination: &Destination) -> Self {
+        let connection = Mutex::new(Connection { session: None, generation: 0 });
+        Transport::Ssh { connection, destination: Box::new(destination.clone()) }
     }
 
-    pub fn is_local(&self) -> bool {
-        matches!(self, Transport::Local)
-    }
-
-    /// None where the shell is root's already.
-    pub fn sudo_password(&self) -> Option<Option<&str>> {
+    /// Where a remote host is; None for the local one.
+    pub fn destination(&self) -> Option<&Destination> {
         match self {
             Transport::Local => None,
-            Transport::Ssh { destination, .. } => {
-                destination.options.sudo.then_some(destination.options.sudo_password.as_deref())
-            }
+            Transport::Ssh { destination, .. } => Some(destination),
         }
+    }
+
+    /// None where no sudo is in between.
+    pub fn sudo_password(&self) -> Option<Option<&str>> {
+        let options = &self.destination()?.options;
+        options.sudo.then_some(options.sudo_password.as_deref())
+    }
+
+    /// Makes sure that there is a connection, and returns its number: another one than last time means that the old
+    /// connection was lost and all shells with it. Asks only ssh's master process here, not the host.
+    pub async fn ensure(&self) -> Result<u64> {
+        match self {
+            Transport::Local => Ok(0),
+            Transport::Ssh { .. } => Ok(self.session().await?.1),
+        }
+    }
+
+    /// The live connection.
+    pub async fn session(&self) -> Result<(Arc<Session>, u64)> {
+        let Transport::Ssh { connection, destination } = self else {
+            return Err(Error::refused("the local host has no SSH connection"));
+        };
+        let mut connection = connection.lock().await;
+        if let Some(session) = &connection.session
+            && session.check().await.is_ok()
+        {
+            return Ok((session.clone(), connection.generation));
+        }
+        connection.session = None;
+        let session = Arc::new(ssh::connect(destination).await?);
+        connection.session = Some(session.clone());
+        connection.generation += 1;
+        Ok((session, connection.generation))
     }
 
     /// Opens one more shell on the host.
     pub async fn open(&self) -> Result<Pipes> {
         match self {
-            Transport::Local => {
-                let mut child = Command::new("sh")
-                    .stdin(Stdio::piped())
-                    .stdout(Stdio::piped())
-                    .stderr(Stdio::piped())
-                    // Ctrl-C is for k3srun, which then ends the shell in an orderly way.
-                    .process_group(0)
-                    .spawn()
-                    .map_err(|error| Error::host(format!("can't start sh: {error}")))?;
-                let (Some(stdin), Some(stdout), Some(stderr)) =
-                    (child.stdin.take(), child.stdout.take(), child.stderr.take())
-                else {
-                    return Err(Error::host("sh started without its three streams"));
-                };
-                Ok(Pipes {
-                    stdin: Box::new(stdin),
-                    stdout: Box::new(stdout),
-                    stderr: Box::new(stderr),
-                    _child: Child::Local { _child: Box::new(child) },
-                })
-            }
-            Transport::Ssh { session, destination } => {
-                let command = match destination.options.sudo {
-                    false => "exec sh".to_owned(),
-                    true => format!("exec sudo -S -p {SUDO_PROMPT} sh -c 'echo {}; exec sh'", super::shell::SUDO_DONE),
-                };
-                let Some(session) = session.lock().await.clone() else {
-                    return Err(Error::unreachable("the connection is closed").help("connect again"));
-                };
-                let mut child = session
-                    .arc_raw_command(command)
-                    .stdin(openssh::Stdio::piped())
-                    .stdout(openssh::Stdio::piped())
-                    .stderr(openssh::Stdio::piped())
-                    .spawn()
+            Transport::Local => local_shell(),
+            Transport::Ssh { destination, .. } => {
+                let (session, _) = self.session().await?;
+                // Channels that are still closing count for sshd's MaxSessions: a refusal may be over in a moment.
+                let policy = ConstantBuilder::default().with_delay(Duration::from_millis(200)).with_max_times(5);
+                (|| remote_shell(&session, destination))
+                    .retry(policy)
                     .await
-                    .map_err(|error| ssh::explain(destination, &error))?;
-                let (Some(stdin), Some(stdout), Some(stderr)) =
-                    (child.stdin().take(), child.stdout().take(), child.stderr().take())
-                else {
-                    return Err(Error::unreachable("ssh opened a shell without its three streams"));
-                };
-                Ok(Pipes {
-                    stdin: Box::new(stdin),
-                    stdout: Box::new(stdout),
-                    stderr: Box::new(stderr),
-                    _child: Child::Ssh { _child: Box::new(child) },
-                })
+                    .map_err(|error| explain(destination, &error))
             }
         }
     }
 
+    /// What ssh's master process said last about a connection that is gone, if it is.
+    pub async fn last_words(&self) -> Option<String> {
+        let Transport::Ssh { connection, .. } = self else { return None };
+        let session = connection.lock().await.session.clone()?;
+        if session.check().await.is_ok() {
+            return None;
+        }
+        let log = session.control_socket().with_file_name("log");
+        let said = tokio::fs::read_to_string(log).await.unwrap_or_default();
+        Some(said.trim().lines().last().unwrap_or_default().trim().to_owned())
+    }
+
     /// Ends the connection's master process.
     pub async fn close(&self) {
-        if let Transport::Ssh { session, .. } = self
-            && let Some(session) = session.lock().await.take()
+        if let Transport::Ssh { connection, .. } = self
+            && let Some(session) = connection.lock().await.session.take()
+            && let Ok(session) = Arc::try_unwrap(session)
         {
-            ssh::close(session).await;
+            // The connection is gone either way.
+            let _ = session.close().await;
         }
     }
+}
+
+fn local_shell() -> Result<Pipes> {
+    let mut child = Command::new("sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C is for k3srun, which then ends the shell in an orderly way.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Error::host(format!("can't start sh: {error}")))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(Error::host("sh started without its three streams"));
+    };
+    Ok(Pipes {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
+        _child: Child::Local { _child: Box::new(child) },
+    })
+}
+
+async fn remote_shell(session: &Arc<Session>, destination: &Destination) -> Result<Pipes, openssh::Error> {
+    let command = if destination.options.sudo { sudo::command() } else { "exec sh".to_owned() };
+    let mut child = session
+        .clone()
+        .arc_raw_command(command)
+        .stdin(openssh::Stdio::piped())
+        .stdout(openssh::Stdio::piped())
+        .stderr(openssh::Stdio::piped())
+        .spawn()
+        .await?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (child.stdin().take(), child.stdout().take(), child.stderr().take())
+    else {
+        return Err(openssh::Error::Disconnected);
+    };
+    Ok(Pipes {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
+        _child: Child::Ssh { _child: Box::new(child) },
+    })
 }

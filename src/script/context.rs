@@ -1,6 +1,5 @@
 //! What the functions of a script share: the run, the async runtime, the settings from the command line.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::phases::Phases;
 use super::sources::Sources;
-use crate::host::Host;
+use crate::host::Connections;
 use crate::run::Run;
 
 /// What the command line says to a script.
@@ -37,10 +36,11 @@ pub struct Context {
     pub settings: Settings,
     /// Which phases run.
     pub phases: Phases,
+    /// The hosts that the script is connected to.
+    pub connections: Connections,
     /// The texts of all scripts, for error messages.
     pub sources: Sources,
     inputs: Mutex<Inputs>,
-    hosts: Mutex<BTreeMap<String, Host>>,
     handlers: Mutex<Vec<ExitHandler>>,
 }
 
@@ -69,8 +69,8 @@ impl Context {
     /// The state for a script. Async work goes to `runtime`, which must be a multi-threaded one.
     pub fn new(run: Run, runtime: Handle, settings: Settings, phases: Phases) -> Arc<Self> {
         let inputs = Mutex::new(Inputs { config: settings.config.clone(), args: settings.args.clone() });
-        let (hosts, handlers) = (Mutex::default(), Mutex::default());
-        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), inputs, hosts, handlers })
+        let (connections, handlers) = (Connections::default(), Mutex::default());
+        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), connections, inputs, handlers })
     }
 
     /// What the playbook that runs now was given.
@@ -81,21 +81,6 @@ impl Context {
     /// Gives another playbook its inputs; returns those that were there before.
     pub(super) fn replace_inputs(&self, inputs: Inputs) -> Inputs {
         std::mem::replace(&mut lock(&self.inputs), inputs)
-    }
-
-    /// The connection to `key`, if there is one already: one connection per host and run.
-    pub fn host(&self, key: &str) -> Option<Host> {
-        lock(&self.hosts).get(key).cloned()
-    }
-
-    /// Remembers a connection.
-    pub fn add_host(&self, key: String, host: Host) {
-        lock(&self.hosts).insert(key, host);
-    }
-
-    /// Takes all connections, to close them.
-    pub fn take_hosts(&self) -> Vec<Host> {
-        std::mem::take(&mut *lock(&self.hosts)).into_values().collect()
     }
 
     /// Remembers what to call at the end.

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod playbook;
 pub mod sshd;
+pub mod user;
 
 use std::path::Path;
 use std::process::{Command, Output};

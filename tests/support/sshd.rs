@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,12 +24,9 @@ impl Sshd {
 
     /// Starts one with more lines in its `sshd_config`; they win over those of the fixture.
     pub fn with(settings: &str) -> Self {
-        let program =
-            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|p| Path::new(p).exists());
-        let Some(program) = program else {
-            panic!("this test needs an SSH server on this machine: apt-get install openssh-server");
-        };
         let folder = tempfile::Builder::new().prefix("k3srun-sshd-").tempdir().unwrap();
+        // Other users may log in here, too.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         for key in ["host_key", "client_key"] {
             let made = Command::new("ssh-keygen")
@@ -44,31 +42,33 @@ impl Sshd {
         }
         let port = free_port();
         let server = format!(
-            "{settings}\nListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nLogLevel VERBOSE\n\
+            "{settings}\nListenAddress 127.0.0.1:{port}\nListenAddress [::1]:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nLogLevel VERBOSE\n\
              UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
              PermitRootLogin prohibit-password\nAcceptEnv LC_K3SRUN_TEST\nPrintMotd no\n",
             path("host_key"),
             path("authorized_keys"),
         );
         fs::write(path("sshd_config"), server).unwrap();
+        let key = fs::read_to_string(path("host_key.pub")).unwrap();
+        fs::write(path("known_hosts"), format!("[127.0.0.1]:{port},[::1]:{port} {key}")).unwrap();
+        let child = spawn(folder.path());
+        let sshd = Sshd { folder, port, child };
+        sshd.wait_until_it_listens();
+        sshd.configure(&user, "");
+        sshd
+    }
+
+    /// Writes the `ssh_config` of the client, for another user or with more settings.
+    pub fn configure(&self, user: &str, settings: &str) {
+        let path = |name: &str| self.path(name).display().to_string();
         let client = format!(
-            "Host box\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {}\n  IdentitiesOnly yes\n  \
-             IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n",
+            "{settings}\nHost box\n  HostName 127.0.0.1\nHost *\n  Port {}\n  User {user}\n  IdentityFile {}\n  \
+             IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n",
+            self.port,
             path("client_key"),
             path("known_hosts"),
         );
         fs::write(path("ssh_config"), client).unwrap();
-        let key = fs::read_to_string(path("host_key.pub")).unwrap();
-        fs::write(path("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-        let child = Command::new(program)
-            .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let sshd = Sshd { folder, port, child };
-        sshd.wait_until_it_listens();
-        sshd
     }
 
     /// What to connect to: `ssh::connect("box", #{ config: .. })`.
@@ -78,12 +78,44 @@ impl Sshd {
 
     /// An expression of a script that connects.
     pub fn connect(&self) -> String {
-        format!("ssh::connect(\"box\", #{{ config: \"{}\" }})", self.ssh_config().display())
+        self.connect_to("box", "")
+    }
+
+    /// The same to another address or with more options, e.g. `sudo: true`.
+    pub fn connect_to(&self, address: &str, options: &str) -> String {
+        format!("ssh::connect(\"{address}\", #{{ config: \"{}\", {options} }})", self.ssh_config().display())
+    }
+
+    /// Stops listening. Connections that are open stay open.
+    pub fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Listens again at the same port.
+    pub fn restart(&mut self) {
+        self.child = spawn(self.folder.path());
+        self.wait_until_it_listens();
+    }
+
+    /// Kills the processes that serve the connections: a loss that the client notices at once.
+    pub fn cut(&self) {
+        let pid = self.child.id();
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        for child in list.split_whitespace() {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", child]).status();
+        }
     }
 
     /// The `ssh_config` that knows the server as `box`.
     pub fn ssh_config(&self) -> PathBuf {
-        self.folder.path().join("ssh_config")
+        self.path("ssh_config")
+    }
+
+    /// A file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// The folder with the keys `client_key` and `host_key`, `known_hosts`, `ssh_config` and `log`.
@@ -128,6 +160,21 @@ impl Drop for Sshd {
     }
 }
 
+fn spawn(folder: &Path) -> Child {
+    let program =
+        ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|p| Path::new(p).exists());
+    let Some(program) = program else {
+        panic!("this test needs an SSH server on this machine: apt-get install openssh-server");
+    };
+    let path = |name: &str| folder.join(name).display().to_string();
+    Command::new(program)
+        .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 /// The name of the user who runs the test.
 pub fn user() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
@@ -135,6 +182,6 @@ pub fn user() -> String {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
