@@ -66,8 +66,7 @@ pub mod api {
         report.emit(Event::PhaseStarted { phase: name.to_owned() });
         let start = Instant::now();
         let result = body.call_within_context(&call, ());
-        let seconds = start.elapsed().as_secs_f64();
-        report.emit(Event::PhaseFinished { phase: name.to_owned(), ok: result.is_ok(), seconds });
+        report.phase_finished(name, result.is_ok(), start.elapsed());
         result
     }
 
@@ -184,6 +183,7 @@ pub mod api {
             return Err(fail(&call, error.help("pass --yes to answer every question with yes")));
         }
         let question = format!("{question} [y/N] ");
+        let _paused = context.run.report().pause();
         block(&call, &context, async move {
             let answer = tokio::task::spawn_blocking(move || {
                 let mut answer = String::new();

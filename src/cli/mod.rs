@@ -2,12 +2,17 @@
 
 mod args;
 mod check;
+mod display;
 mod run;
+mod source;
 mod words;
 
 use std::process::ExitCode;
 
 use args::{Args, Command};
+use display::{color, error_text};
+
+use crate::error::Result;
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
@@ -19,11 +24,19 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let color = run::color(&args);
-    match &args.command {
-        Some(Command::Check { paths }) => return run::finish(check::run(paths, args.stdlib.as_slice(), color)),
-        Some(Command::Completions { shell }) => Args::print_completions(*shell),
-        None => return run::run(args),
+    let Some(command) = &args.command else { return run::run(&args) };
+    perform(command, &args).unwrap_or_else(|error| {
+        display::tell(&error_text(&error, color(args.color)));
+        ExitCode::from(error.kind.exit_status())
+    })
+}
+
+fn perform(command: &Command, args: &Args) -> Result<ExitCode> {
+    match command {
+        Command::Check { paths } => check::run(paths, args.stdlib.as_slice(), color(args.color)),
+        Command::Completions { shell } => {
+            Args::print_completions(*shell);
+            Ok(ExitCode::SUCCESS)
+        }
     }
-    ExitCode::SUCCESS
 }

@@ -32,6 +32,17 @@ pub struct Change {
     pub diff: Option<String>,
 }
 
+/// What was done on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostTally {
+    /// The host.
+    pub host: String,
+    /// Resources changed, or that would be in a plan.
+    pub changed: u64,
+    /// Resources that were as wanted.
+    pub ok: u64,
+}
+
 /// One thing that happened in a run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -56,6 +67,8 @@ pub enum Event {
         ok: bool,
         /// Time taken.
         seconds: f64,
+        /// What it did on each host, those left out where it did nothing that is counted.
+        hosts: Vec<HostTally>,
     },
     /// A phase was left out because of `--only`, `--skip` or `--from`.
     PhaseSkipped {
@@ -177,32 +190,28 @@ impl Event {
 
     /// The same event with every secret masked.
     pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
+        let mask = |text: &mut String| secrets.mask(text);
         match &mut self {
-            Event::Changed { change, .. } => {
-                secrets.mask(&mut change.summary);
-                if let Some(diff) = &mut change.diff {
-                    secrets.mask(diff);
-                }
+            Event::Changed { change: Change { resource, summary, diff }, .. } => {
+                mask(resource);
+                mask(summary);
+                diff.iter_mut().for_each(mask);
             }
-            Event::Command { command: text, .. }
+            Event::RunStarted { script: text, .. }
+            | Event::PhaseStarted { phase: text }
+            | Event::PhaseFinished { phase: text, .. }
+            | Event::PhaseSkipped { phase: text }
+            | Event::Command { command: text, .. }
             | Event::Output { line: text, .. }
             | Event::Print { text }
             | Event::Note { text, .. }
-            | Event::Activity { text, .. } => secrets.mask(text),
-            Event::Failed { message, help, rendered, .. } => {
-                secrets.mask(message);
-                secrets.mask(rendered);
-                if let Some(help) = help {
-                    secrets.mask(help);
-                }
+            | Event::Activity { text, .. } => mask(text),
+            Event::Failed { message, at, help, rendered, .. } => {
+                mask(message);
+                mask(rendered);
+                at.iter_mut().chain(help).for_each(mask);
             }
-            Event::RunStarted { .. }
-            | Event::PhaseStarted { .. }
-            | Event::PhaseFinished { .. }
-            | Event::PhaseSkipped { .. }
-            | Event::Unchanged { .. }
-            | Event::Connection { .. }
-            | Event::RunFinished { .. } => {}
+            Event::Unchanged { .. } | Event::Connection { .. } | Event::RunFinished { .. } => {}
         }
         self
     }

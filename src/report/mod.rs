@@ -6,16 +6,22 @@ pub mod event;
 pub mod redact;
 
 mod json;
+mod lines;
 mod log;
+mod paint;
 mod plain;
 mod pretty;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-pub use event::{Change, Event, Level};
+pub use event::{Change, Event, HostTally, Level};
 pub use json::Json;
 pub use log::RunLog;
+pub use paint::Paint;
 pub use plain::Plain;
 pub use pretty::Pretty;
 pub use tally::Tally;
@@ -26,6 +32,21 @@ use redact::Secrets;
 pub trait Sink: Send {
     /// Takes the next event.
     fn event(&mut self, event: &Event);
+
+    /// Leaves the terminal to a person until [`Sink::resume`].
+    fn pause(&mut self) {}
+
+    /// Shows what happened since [`Sink::pause`], and goes on.
+    fn resume(&mut self) {}
+}
+
+/// While it lives, the terminal belongs to a question or a shell. What happens meanwhile is shown after it.
+pub struct Paused<'a>(&'a Report);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.0.sinks).iter_mut().for_each(|sink| sink.resume());
+    }
 }
 
 /// The handle through which everything reports. Cloning is cheap; all clones feed the same sinks.
@@ -63,6 +84,18 @@ impl Report {
         for sink in lock(&self.0.sinks).iter_mut() {
             sink.event(&event);
         }
+    }
+
+    /// Tells that a phase ended, and what it did on each host.
+    pub fn phase_finished(&self, phase: &str, ok: bool, time: Duration) {
+        let hosts = lock(&self.0.tally).finish(phase);
+        self.emit(Event::PhaseFinished { phase: phase.to_owned(), ok, seconds: time.as_secs_f64(), hosts });
+    }
+
+    /// Leaves the terminal to a person: for a question, or a shell on a host.
+    pub fn pause(&self) -> Paused<'_> {
+        lock(&self.0.sinks).iter_mut().for_each(|sink| sink.pause());
+        Paused(self)
     }
 
     /// Tells the user something about the run as a whole.

@@ -1,107 +1,171 @@
-//! The terminal: lines that stay and, below them, what each host is doing now.
+//! The terminal: a line for each finished phase and, below, what each host is doing now.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Event, Level, Sink};
+use super::lines::{Lines, duration, first_line};
+use super::paint::{Paint, harmless};
+use super::{Event, HostTally, Level, Sink};
+
+/// Room for the name of a phase.
+const PHASE: usize = 10;
+
+/// Room for what a phase did on one host.
+const CELL: usize = 32;
 
 /// Shows a run on a terminal.
-pub struct Pretty {
+pub struct Pretty<O, E> {
+    out: O,
+    err: E,
+    /// Columns of the terminal, asked for anew each time: people resize windows.
+    width: fn() -> usize,
+    lines: Lines,
     bars: MultiProgress,
-    active: BTreeMap<String, ProgressBar>,
-    least: Level,
+    /// The phases that run, by name, and the hosts that are busy.
+    phases: BTreeMap<String, ProgressBar>,
+    hosts: BTreeMap<String, ProgressBar>,
+    /// What is to be shown when a person is no longer busy with a question or a shell.
+    held_back: Option<Vec<Event>>,
 }
 
-impl Pretty {
-    /// Notes below `least` are left out.
-    pub fn new(least: Level) -> Self {
-        Pretty { bars: MultiProgress::new(), active: BTreeMap::new(), least }
+impl<O: Write + Send, E: Write + Send> Pretty<O, E> {
+    /// What scripts print goes to `out`, everything else to `err`; the live part always goes to the terminal on standard
+    /// error. What is less loud than `least` is left out.
+    pub fn new(out: O, err: E, width: fn() -> usize, least: Level, paint: Paint) -> Self {
+        Pretty {
+            out,
+            err,
+            width,
+            lines: Lines::new(least, paint),
+            bars: MultiProgress::new(),
+            phases: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            held_back: None,
+        }
+    }
+
+    /// Writes a line that stays, above the live part.
+    fn say(&mut self, text: &str) {
+        let err = &mut self.err;
+        // A closed pipe ends the reader's interest, not the run.
+        let _ = self.bars.suspend(|| writeln!(err, "{text}").and_then(|()| err.flush()));
     }
 
     fn activity(&mut self, host: Option<&str>, text: &str) {
-        let key = host.unwrap_or_default().to_owned();
+        let key = host.unwrap_or_default();
         if text.is_empty() {
-            if let Some(bar) = self.active.remove(&key) {
+            if let Some(bar) = self.hosts.remove(key) {
                 bar.finish_and_clear();
             }
-            return;
+        } else if self.lines.shows(Level::Info) {
+            let bars = &self.bars;
+            let bar = self.hosts.entry(key.to_owned()).or_insert_with(|| spinner(bars, &format!("{key:<PHASE$}")));
+            bar.set_message(harmless(text).replace('\n', " "));
         }
-        let bar = self.active.entry(key.clone()).or_insert_with(|| {
-            let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}");
-            let bar = self.bars.add(ProgressBar::new_spinner());
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            bar.set_prefix(key);
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+    }
+
+    fn finish_phase(&mut self, phase: &str, ok: bool, seconds: f64, hosts: &[HostTally]) {
+        if let Some(bar) = self.phases.remove(phase) {
+            bar.finish_and_clear();
+        }
+        if self.phases.is_empty() {
+            for (_, bar) in std::mem::take(&mut self.hosts) {
+                bar.finish_and_clear();
+            }
+        }
+        if self.lines.shows(Level::Info) {
+            let row = self.row(phase, ok, seconds, hosts);
+            self.say(&row);
+        }
+    }
+
+    /// The line of a finished phase; several lines where one is too narrow.
+    fn row(&self, phase: &str, ok: bool, seconds: f64, hosts: &[HostTally]) -> String {
+        let paint = self.lines.paint;
+        let name = format!("{phase:<PHASE$}");
+        let name = if ok { paint.title(&name) } else { paint.bad(&name) };
+        let time = if ok { duration(seconds) } else { format!("failed after {}", duration(seconds)) };
+        let cells = hosts.iter().map(|tally| {
+            // Colours take no room: what is written is measured without them.
+            let length = tally.host.chars().count() + 2 + self.lines.counts(tally, Paint(false)).len();
+            let padding = CELL.saturating_sub(length);
+            format!("{}  {}{:padding$}", tally.host, self.lines.counts(tally, paint), "")
         });
-        bar.set_message(text.to_owned());
+        let cells: Vec<String> = cells.collect();
+        let (needed, room) = (cells.len() * CELL, (self.width)().saturating_sub(PHASE + 1 + time.chars().count()));
+        if needed <= room {
+            // The times of all phases stand below each other where two hosts fit.
+            let empty = (2 * CELL).min(room).saturating_sub(needed);
+            return format!("{name} {}{:empty$}{}", cells.concat(), "", paint.aside(&time));
+        }
+        let hosts: String = cells.iter().map(|cell| format!("\n  {}", cell.trim_end())).collect();
+        format!("{name} {}{hosts}", paint.aside(&time))
     }
 }
 
-impl Sink for Pretty {
+impl<O: Write + Send, E: Write + Send> Sink for Pretty<O, E> {
     fn event(&mut self, event: &Event) {
+        if let Some(held_back) = &mut self.held_back {
+            held_back.push(event.clone());
+            return;
+        }
         match event {
+            Event::Print { text } => {
+                let out = &mut self.out;
+                // A closed pipe ends the reader's interest, not the run.
+                let _ = self.bars.suspend(|| writeln!(out, "{text}").and_then(|()| out.flush()));
+            }
+            Event::PhaseStarted { phase } if self.lines.shows(Level::Info) => {
+                self.phases.insert(phase.clone(), spinner(&self.bars, &self.lines.paint.title(phase)));
+            }
+            Event::PhaseFinished { phase, ok, seconds, hosts } => self.finish_phase(phase, *ok, *seconds, hosts),
             Event::Activity { host, text } => self.activity(host.as_deref(), text),
-            Event::Print { text } => self.bars.suspend(|| println!("{text}")),
+            // Inside a phase a change passes by; the phase's line has their number.
+            Event::Changed { host, change, .. } if !self.phases.is_empty() && !self.lines.tells_changes() => {
+                self.activity(Some(host), &format!("changed {}", change.resource));
+            }
+            Event::Command { host, command, .. } if !self.phases.is_empty() && !self.lines.tells_changes() => {
+                self.activity(Some(host), &first_line(command));
+            }
             other => {
-                if let Some(text) = line(other, self.least) {
-                    self.bars.suspend(|| eprintln!("{text}"));
+                if matches!(other, Event::RunFinished { .. }) {
+                    let _ = self.bars.clear();
+                }
+                if let Some(text) = self.lines.text(other) {
+                    self.say(&text);
                 }
             }
         }
     }
+
+    fn pause(&mut self) {
+        let _ = self.bars.clear();
+        for bar in self.phases.values().chain(self.hosts.values()) {
+            bar.disable_steady_tick();
+        }
+        self.held_back.get_or_insert_default();
+    }
+
+    fn resume(&mut self) {
+        for bar in self.phases.values().chain(self.hosts.values()) {
+            bar.enable_steady_tick(TICK);
+        }
+        for event in self.held_back.take().unwrap_or_default() {
+            self.event(&event);
+        }
+    }
 }
 
-/// The line that a person sees of an event, if any.
-pub(super) fn line(event: &Event, least: Level) -> Option<String> {
-    Some(match event {
-        Event::PhaseStarted { phase } if least <= Level::Info => format!("== {phase}"),
-        Event::PhaseFinished { phase, ok: true, seconds } if least <= Level::Info => {
-            format!("== {phase}: done in {seconds:.1} s")
-        }
-        Event::PhaseSkipped { phase } if least <= Level::Info => format!("== {phase}: skipped"),
-        Event::Activity { host, text } if least <= Level::Info && !text.is_empty() => match host {
-            Some(host) => format!("{host}: {text}"),
-            None => text.clone(),
-        },
-        Event::Changed { host, planned, change } if least <= Level::Info => {
-            let verb = if *planned { "would change" } else { "changed" };
-            let mut text = format!("{host}: {verb} {}: {}", change.resource, change.summary);
-            // What is already done is in the run log in full.
-            if let Some(diff) = change.diff.as_ref().filter(|_| *planned || least <= Level::Detail) {
-                text.push('\n');
-                text.push_str(diff.trim_end());
-            }
-            text
-        }
-        Event::Command { host, command, planned } if least <= Level::Info => {
-            let verb = if *planned { "would run" } else { "run" };
-            format!("{host}: {verb}: {command}")
-        }
-        Event::Output { host, line, .. } if least <= Level::Detail => format!("{host}| {line}"),
-        Event::Note { level, host, text } if *level >= least => {
-            let tag = match level {
-                Level::Warning => "warning: ",
-                Level::Error => "error: ",
-                _ => "",
-            };
-            match host {
-                Some(host) => format!("{tag}{host}: {text}"),
-                None => format!("{tag}{text}"),
-            }
-        }
-        Event::Connection { host, channels, round_trips, sent, received } if least <= Level::Debug => {
-            format!("{host}: {channels} channels, {round_trips} round trips, {sent} B sent, {received} B received")
-        }
-        Event::Failed { rendered, .. } => rendered.trim_end().to_owned(),
-        Event::RunFinished { status, plan, changed, ok, failed, seconds, log } if least <= Level::Info => {
-            let (verb, end) = if *plan { ("to change", "planned") } else { ("changed", "done") };
-            let end = if *status == 0 { end } else { "failed" };
-            let log = log.as_ref().map(|path| format!("  log: {path}")).unwrap_or_default();
-            format!("{end} in {seconds:.1} s: {changed} {verb}, {ok} ok, {failed} failed.{log}")
-        }
-        _ => return None,
-    })
+const TICK: Duration = Duration::from_millis(120);
+
+fn spinner(bars: &MultiProgress, prefix: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {prefix} {wide_msg} {elapsed}");
+    let bar = bars.add(ProgressBar::new_spinner());
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_prefix(prefix.to_owned());
+    bar.enable_steady_tick(TICK);
+    bar
 }

@@ -1,10 +1,10 @@
-//! Counts what a run did, for its last line and for tests.
+//! Counts what a run did, for its last line and for the lines of its phases.
 
 use std::collections::BTreeMap;
 
-use super::event::Event;
+use super::event::{Event, HostTally};
 
-/// Numbers of a run, and per host of the current phase.
+/// Numbers of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Resources changed, or that would be in a plan.
@@ -13,24 +13,35 @@ pub struct Tally {
     pub ok: u64,
     /// Errors that ended the run.
     pub failed: u64,
-    /// Changed and unchanged resources by host since the current phase started.
-    pub phase: BTreeMap<String, (u64, u64)>,
+    /// Changed and unchanged resources by host, of the phases that run now.
+    phases: BTreeMap<String, BTreeMap<String, (u64, u64)>>,
 }
 
 impl Tally {
     pub(super) fn count(&mut self, event: &Event) {
         match event {
-            Event::PhaseStarted { .. } => self.phase.clear(),
-            Event::Changed { host, .. } | Event::Command { host, .. } => {
-                self.changed += 1;
-                self.phase.entry(host.clone()).or_default().0 += 1;
+            Event::PhaseStarted { phase } => {
+                self.phases.insert(phase.clone(), BTreeMap::new());
             }
-            Event::Unchanged { host, count } => {
-                self.ok += count;
-                self.phase.entry(host.clone()).or_default().1 += count;
-            }
+            Event::Changed { host, .. } | Event::Command { host, .. } => self.add(host, 1, 0),
+            Event::Unchanged { host, count } => self.add(host, 0, *count),
             Event::Failed { .. } => self.failed += 1,
             _ => {}
         }
+    }
+
+    fn add(&mut self, host: &str, changed: u64, ok: u64) {
+        self.changed += changed;
+        self.ok += ok;
+        for hosts in self.phases.values_mut() {
+            let counts = hosts.entry(host.to_owned()).or_default();
+            *counts = (counts.0 + changed, counts.1 + ok);
+        }
+    }
+
+    /// What a phase that has ended did on each host.
+    pub(super) fn finish(&mut self, phase: &str) -> Vec<HostTally> {
+        let hosts = self.phases.remove(phase).unwrap_or_default();
+        hosts.into_iter().map(|(host, (changed, ok))| HostTally { host, changed, ok }).collect()
     }
 }

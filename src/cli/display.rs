@@ -1,0 +1,103 @@
+//! How a run is shown: where to, in which form, in colour or not.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::path::PathBuf;
+
+use clap::ColorChoice;
+
+use super::args::{Args, OutputFormat};
+use crate::error::Error;
+use crate::report::{Json, Level, Paint, Plain, Pretty, Report, RunLog, Sink};
+
+/// The report of a run.
+pub struct Display {
+    /// What feeds terminal, pipe and log.
+    pub report: Report,
+    /// Where the run log is.
+    pub log: Option<PathBuf>,
+    /// Whether errors have colours.
+    pub color: bool,
+}
+
+impl Display {
+    /// As the command line wants it. Without `logged` no run log is made: where nothing can run.
+    pub fn new(args: &Args, logged: bool) -> Self {
+        let color = color(args.color);
+        let mut sinks = vec![sink(args, Paint(color))];
+        let log = logged.then(run_log);
+        let (log, trouble) = match log {
+            Some(Ok(log)) => {
+                let path = log.path().to_owned();
+                sinks.push(Box::new(log));
+                (Some(path), None)
+            }
+            Some(Err(trouble)) => (None, Some(trouble)),
+            None => (None, None),
+        };
+        let report = Report::new(sinks);
+        if let Some(trouble) = trouble {
+            report.note(Level::Warning, format!("this run has no log: {trouble}"));
+        }
+        Display { report, log, color }
+    }
+}
+
+/// The text of an error that no script made: it has no place in one.
+pub fn error_text(error: &Error, color: bool) -> String {
+    let remedy = error.help.iter().flat_map(|help| help.lines()).map(|line| format!("\n  help: {line}"));
+    format!("{} {error}{}", Paint(color).bad("error:"), remedy.collect::<String>())
+}
+
+/// Writes a line to standard error.
+pub fn tell(text: &str) {
+    // A closed pipe ends the reader's interest; the exit status still says what happened.
+    let _ = writeln!(stderr(), "{text}");
+}
+
+fn sink(args: &Args, paint: Paint) -> Box<dyn Sink> {
+    let least = match (args.quiet, args.verbose) {
+        (true, _) => Level::Warning,
+        (_, 0) => Level::Info,
+        (_, 1) => Level::Detail,
+        _ => Level::Debug,
+    };
+    let format = args.output.unwrap_or_else(|| match live_terminal() {
+        true => OutputFormat::Pretty,
+        false => OutputFormat::Plain,
+    });
+    match format {
+        OutputFormat::Pretty => Box::new(Pretty::new(stdout(), stderr(), width, least, paint)),
+        OutputFormat::Plain => Box::new(Plain::new(stdout(), stderr(), least, paint)),
+        OutputFormat::Json => Box::new(Json(stdout())),
+    }
+}
+
+/// Whether to use colours.
+pub fn color(choice: ColorChoice) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        // no-color.org: only a value that isn't empty counts.
+        ColorChoice::Auto => live_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+/// A terminal that can do more than print.
+fn live_terminal() -> bool {
+    stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The terminal's columns.
+fn width() -> usize {
+    terminal_size::terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0))
+}
+
+fn run_log() -> Result<RunLog, String> {
+    let state = match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
+        (Some(folder), _) if !folder.is_empty() => PathBuf::from(folder),
+        (_, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".local/state"),
+        _ => return Err("neither XDG_STATE_HOME nor HOME is set".to_owned()),
+    };
+    let folder = state.join("k3srun/runs");
+    RunLog::create(&folder).map_err(|error| format!("can't write to {}: {error}", folder.display()))
+}

@@ -1,0 +1,98 @@
+//! The script that the command line names.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::args::Args;
+use crate::error::{Error, Result};
+
+/// Far more than any script has; what is larger is something else.
+const LARGEST: u64 = 8 << 20;
+
+/// A script's text and where it came from.
+pub struct Source {
+    /// Its path, `<expression>` or `<stdin>`.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// Where its imports are looked for first.
+    pub folder: Option<PathBuf>,
+    /// Whether its value is printed.
+    pub prints_value: bool,
+}
+
+impl Source {
+    /// Reads what the command line names.
+    ///
+    /// # Errors
+    /// Refused where there is nothing to run, with the likely reason.
+    pub fn read(args: &Args) -> Result<Self> {
+        if let Some(text) = &args.eval {
+            let help = "write one, for example: k3srun -e 'local().facts.kernel'";
+            return Self::new("<expression>", text.clone(), None, "the expression", help);
+        }
+        match args.script() {
+            Some("-") => {
+                let text = read(io::stdin()).map_err(|error| unreadable("standard input", &error))?;
+                Self::new("<stdin>", text, None, "standard input", "pipe a script into it")
+            }
+            Some(name) => {
+                let text = File::open(name).and_then(read).map_err(|error| unreadable(name, &error))?;
+                let folder = Path::new(name).parent().map(Path::to_path_buf);
+                Self::new(name, text, folder, name, "docs/playbooks.md shows how to write a playbook")
+            }
+            None => Err(Error::refused("nothing to run").help(
+                "name a playbook, for example: k3srun scripts/bootstrap.rhai --plan\nk3srun --help says what else there is",
+            )),
+        }
+    }
+
+    fn new(id: &str, text: String, folder: Option<PathBuf>, what: &str, remedy: &str) -> Result<Self> {
+        if text.trim().is_empty() {
+            return Err(Error::refused(format!("{what} is empty")).help(remedy));
+        }
+        let prints_value = id == "<expression>";
+        Ok(Source { id: id.to_owned(), text, folder, prints_value })
+    }
+}
+
+fn read(from: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if from.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    let text = String::from_utf8(bytes).map_err(|_| ErrorKind::InvalidData)?;
+    if text.contains('\0') { Err(ErrorKind::InvalidData.into()) } else { Ok(text) }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            let error = Error::refused(format!("there is no script {name}"));
+            match similar(name) {
+                Some(other) => error.help(format!("did you mean {other}?")),
+                None => error.help("name the file with its path; k3srun --help shows examples"),
+            }
+        }
+        ErrorKind::IsADirectory => {
+            Error::refused(format!("{name} is a directory, not a script")).help("name a script in it")
+        }
+        ErrorKind::PermissionDenied => {
+            Error::refused(format!("you may not read {name}")).help("give yourself the right to read it, or use sudo")
+        }
+        ErrorKind::InvalidData => Error::refused(format!("{name} is not a text in UTF-8"))
+            .help("a script is a text file; if this is one, save it as UTF-8"),
+        ErrorKind::FileTooLarge => Error::refused(format!("{name} is larger than {} MB", LARGEST >> 20))
+            .help("it can't be a script: name another file"),
+        _ => Error::refused(format!("can't read {name}: {error}")).help("name another file"),
+    }
+}
+
+/// A script whose name somebody may have had in mind.
+fn similar(name: &str) -> Option<String> {
+    let path = Path::new(name);
+    let with_extension = path.with_extension("rhai");
+    let elsewhere = Path::new("scripts").join(with_extension.file_name()?);
+    [with_extension, elsewhere].into_iter().find(|path| path.is_file()).map(|path| path.display().to_string())
+}
