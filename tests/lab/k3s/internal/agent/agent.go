@@ -4,7 +4,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"time"
 
@@ -60,7 +59,22 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken token.Token
 	if err := layout.MakeDirs(0o755, l.Agent("images"), layout.ContainerdState, "/run/flannel"); err != nil {
 		return err
 	}
-	if err := n.retry(ctx, func() error { return n.join(serverURL, joinToken) }); err != nil {
+	var server *join.Client
+	if err := retry(ctx, func() (err error) {
+		if server, err = join.Connect(serverURL, joinToken); err != nil {
+			logrus.Errorf("Failed to validate connection to cluster at %s: %v", serverURL, err)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := retry(ctx, func() error {
+		err := n.configure(server)
+		if err != nil {
+			logrus.Infof("Waiting to retrieve agent configuration; server is not ready: %v", err)
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	setKernelParameters()
@@ -89,40 +103,32 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken token.Token
 }
 
 // retry repeats what may fail while the server is away or says no: a node waits for ever.
-func (n *Node) retry(ctx context.Context, attempt func() error) error {
-	for {
-		err := attempt()
-		if err == nil {
-			return nil
-		}
-		logrus.Error(err)
+func retry(ctx context.Context, attempt func() error) error {
+	for attempt() != nil {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(2 * time.Second):
 		}
 	}
+	return nil
 }
 
-// join learns the cluster's settings and gets the node's certificates.
-func (n *Node) join(serverURL string, joinToken token.Token) error {
-	client, err := join.Connect(serverURL, joinToken)
-	if err != nil {
-		return fmt.Errorf("Failed to validate connection to cluster at %s: %w", serverURL, err)
-	}
+// configure learns the cluster's settings and gets the node's certificates.
+func (n *Node) configure(client *join.Client) error {
 	client.CertFile, client.KeyFile = n.opts.Agent("client-kubelet.crt"), n.opts.Agent("client-kubelet.key")
 	config, err := fetchConfig(client)
 	if err != nil {
-		return fmt.Errorf("Waiting to retrieve agent configuration; server is not ready: %w", err)
+		return err
 	}
 	n.config = config
 	ip, err := hostnet.NodeIP(n.opts.IPs, n.opts.FlannelIface)
 	if err != nil {
-		return fmt.Errorf("Waiting to retrieve agent configuration; server is not ready: %w", err)
+		return err
 	}
 	n.ip = ip
 	if err := n.fetchCertificates(client); err != nil {
-		return fmt.Errorf("Waiting to retrieve agent configuration; server is not ready: %w", err)
+		return err
 	}
 	return n.writeKubeconfigs()
 }

@@ -25,6 +25,8 @@ func (n *Node) startKubelet(group *process.Group) error {
 		"hostname-override": n.name,
 		"kubeconfig":        n.opts.Agent("kubelet.kubeconfig"),
 		"node-ip":           n.ip.String(),
+		"provider-id":       "k3s://" + n.name,
+		"read-only-port":    "0",
 	}
 	if len(n.opts.Labels) > 0 {
 		args["node-labels"] = strings.Join(n.opts.Labels, ",")

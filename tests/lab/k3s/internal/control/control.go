@@ -32,7 +32,9 @@ func Start(group *process.Group, opts options.Server, nodeName string, nodeIP ne
 	if !opts.ClusterInit && !etcdExists(opts.Layout) {
 		return nil, errNoDatastore
 	}
-	if err := startDatastore(group, opts, nodeName, nodeIP, passwords); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := startDatastore(ctx, group, opts, nodeName, nodeIP, passwords); err != nil {
 		return nil, err
 	}
 	args := apiServerArgs(opts, net.ParseIP(opts.AdvertiseAddress))
@@ -41,13 +43,15 @@ func Start(group *process.Group, opts options.Server, nodeName string, nodeIP ne
 	if err != nil {
 		return nil, fmt.Errorf("starting kubernetes: preparing server: %w", err)
 	}
-	return handler, waitForAPI(ctx, opts)
+	if err := waitForAPI(ctx, opts); err != nil {
+		return nil, process.EndedError{Name: "apiserver", Err: err}
+	}
+	return handler, nil
 }
 
 // startDatastore runs etcd, makes sure that it belongs to this token and this node, and stores what a
 // restored server would need.
-func startDatastore(group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords Passwords) error {
-	ctx := group.Context()
+func startDatastore(ctx context.Context, group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords Passwords) error {
 	logrus.Infof("Starting etcd for cluster member %s", nodeName)
 	etcd, err := startEtcd(ctx, opts, nodeName, nodeIP)
 	if err != nil {
@@ -72,7 +76,7 @@ func startDatastore(group *process.Group, opts options.Server, nodeName string, 
 		return err
 	}
 	if err := waitForMembership(ctx, client, etcd.Config().Name, nodeIP); err != nil {
-		return err
+		return process.EndedError{Name: "etcd", Err: err}
 	}
 	if err := ensureEncryption(opts); err != nil {
 		return err
@@ -113,8 +117,6 @@ func AdminConfig(opts options.Server) *rest.Config {
 }
 
 func waitForAPI(ctx context.Context, opts options.Server) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
 	client, err := kubernetes.NewForConfig(AdminConfig(opts))
 	if err != nil {
 		return err
