@@ -35,23 +35,15 @@ var components = map[string]func() int{
 	"ctr":                     runCtr,
 }
 
-// runChild tells an error that the component returned apart from its own call of os.Exit.
 func runChild(command *cobra.Command) int {
-	if err := cli.RunNoErrOutput(command); err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
-		return process.ExitReturned
-	}
-	return 0
+	command.SilenceUsage = true
+	return process.Component(func() error { return cli.RunNoErrOutput(command) })
 }
 
 func runContainerd() int {
 	// etcd, which is in this executable too, has registered the same gRPC metrics.
 	prometheus.DefaultRegisterer = prometheus.NewRegistry()
-	if err := containerd.App().Run(os.Args); err != nil {
-		fmt.Fprintln(os.Stderr, "containerd:", err)
-		return process.ExitReturned
-	}
-	return 0
+	return process.Component(func() error { return containerd.App().Run(os.Args) })
 }
 
 func runKubectl() int {

@@ -44,7 +44,7 @@ func New(opts options.Node, apiURL string, isServer bool, nodeArgs []string) (*N
 }
 
 // Run joins serverURL, starts everything, and returns when the node is registered and has its pod network.
-func (n *Node) Run(group *process.Group, serverURL string, joinToken token.Token) error {
+func (n *Node) Run(group *process.Group, serverURL string, joinToken string) error {
 	ctx := group.Context()
 	password, err := nodePassword()
 	if err != nil {
@@ -61,7 +61,7 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken token.Token
 	}
 	var server *join.Client
 	if err := retry(ctx, func() (err error) {
-		if server, err = join.Connect(serverURL, joinToken); err != nil {
+		if server, err = connect(serverURL, joinToken); err != nil {
 			logrus.Errorf("Failed to validate connection to cluster at %s: %v", serverURL, err)
 		}
 		return err
@@ -112,6 +112,19 @@ func retry(ctx context.Context, attempt func() error) error {
 		}
 	}
 	return nil
+}
+
+// connect logs in as "node", whatever user the token names. Without a token the node's certificate must do.
+func connect(serverURL, text string) (*join.Client, error) {
+	if text == "" {
+		return join.Connect(serverURL, token.Token{})
+	}
+	parsed, err := token.Parse(text, "node")
+	if err != nil {
+		return nil, err
+	}
+	parsed.User = "node"
+	return join.Connect(serverURL, parsed)
 }
 
 // configure learns the cluster's settings and gets the node's certificates.

@@ -13,7 +13,6 @@ import (
 	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
-	"k3srun.test/lab/k3s/internal/token"
 	"k3srun.test/lab/k3s/internal/version"
 )
 
@@ -43,7 +42,7 @@ func Run(ctx context.Context, opts options.Node, systemd notify.Socket, args []s
 	return group.Wait()
 }
 
-func start(group *process.Group, opts options.Node, joinToken token.Token, systemd notify.Socket, args []string) error {
+func start(group *process.Group, opts options.Node, joinToken string, systemd notify.Socket, args []string) error {
 	local, err := loadbalancer.Start(group.Context(), opts.LoadBalancerPort, opts.ServerURL)
 	if err != nil {
 		return err
@@ -59,24 +58,21 @@ func start(group *process.Group, opts options.Node, joinToken token.Token, syste
 	return systemd.Ready()
 }
 
-// agentToken is required unless an earlier join has left a certificate. Nodes log in as "node", whatever
-// user the token names.
-func agentToken(opts options.Node) (token.Token, error) {
+// agentToken is required unless an earlier join has left a certificate.
+func agentToken(opts options.Node) (string, error) {
 	text := opts.Token
 	if text == "" && opts.TokenFile != "" {
 		content, err := os.ReadFile(opts.TokenFile)
 		if err != nil {
-			return token.Token{}, err
+			return "", err
 		}
 		text = string(content)
 	}
 	if text == "" {
 		if _, err := os.Stat(opts.Agent("client-kubelet.crt")); err == nil {
-			return token.Token{}, nil
+			return "", nil
 		}
-		return token.Token{}, errors.New("--token is required")
+		return "", errors.New("--token is required")
 	}
-	parsed, err := token.Parse(text, "node")
-	parsed.User = "node"
-	return parsed, err
+	return text, nil
 }

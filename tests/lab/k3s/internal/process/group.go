@@ -17,10 +17,6 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// ExitReturned is the status of a child whose component returned an error. Any other status but 0 means
-// that the component itself ended the process, which in k3s ends everything with the same status.
-const ExitReturned = 70
-
 // stopTimeout is how long a child may take to end after SIGTERM.
 const stopTimeout = 10 * time.Second
 
@@ -70,10 +66,8 @@ func (g *Group) Child(name string, args []string, adjust ...func(*exec.Cmd)) {
 			return
 		}
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() != ExitReturned {
-			logrus.Errorf("%s ended this process: %v", name, err)
-			code := max(exit.ExitCode(), 1)
-			g.Shutdown(FatalError{Code: code, Err: EndedError{Name: name, Err: err}})
+		if errors.As(err, &exit) {
+			g.Shutdown(FatalError{Code: max(exit.ExitCode(), 1), Err: EndedError{Name: name, Err: err}})
 			return
 		}
 		g.Shutdown(EndedError{Name: name, Err: err})
@@ -120,13 +114,17 @@ func runChild(ctx context.Context, name string, args []string, adjust []func(*ex
 	for _, change := range adjust {
 		change(cmd)
 	}
+	reported, err := openReport(cmd)
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	finished := make(chan struct{})
 	defer close(finished)
 	go terminate(ctx, cmd.Process, finished)
-	return cmd.Wait()
+	return reported(cmd.Wait())
 }
 
 func terminate(ctx context.Context, process *os.Process, finished <-chan struct{}) {

@@ -136,5 +136,6 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 		return err
 	}
 	local := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(opts.HTTPSPort))
-	return node.Run(group, local, token.Token{CAHash: token.HashCA(authorities.Server.CertPEM), User: "node", Password: passwords.Agent})
+	joinToken := token.Token{CAHash: token.HashCA(authorities.Server.CertPEM), User: "node", Password: passwords.Agent}
+	return node.Run(group, local, joinToken.String())
 }
