@@ -1,0 +1,309 @@
+//! What a user does with `scripts/lab.rhai`. The machines are real: this takes root on Linux, and a minute.
+//! The Debian image is kept in the user's cache, as it is for the user.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A lab of a test; it is removed when the test ends, however it ends.
+struct Lab {
+    name: String,
+    folder: TempDir,
+}
+
+impl Lab {
+    fn new(purpose: &str) -> Self {
+        assert_eq!(text(Command::new("id").arg("-u")), "0", "these tests boot machines: run them as root on Linux");
+        let folder = tempfile::tempdir().unwrap();
+        // The machines of these tests never start k3s: the lab only asks it for its version.
+        let k3s = folder.path().join("k3s");
+        fs::write(&k3s, "#!/bin/sh\necho 'k3s version v1.34.4+k3s1 (c6017918)'\n").unwrap();
+        fs::set_permissions(&k3s, fs::Permissions::from_mode(0o755)).unwrap();
+        Lab { name: format!("{purpose}{}", std::process::id()), folder }
+    }
+
+    fn up(purpose: &str) -> Self {
+        let lab = Lab::new(purpose);
+        lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+        lab
+    }
+
+    fn k3s(&self) -> PathBuf {
+        self.folder.path().join("k3s")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state/k3srun/labs").join(&self.name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_k3srun"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", self.folder.path().join("state"));
+        command.args(["--yes", "--output", "plain"]);
+        command
+    }
+
+    /// Runs the lab's playbook.
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command();
+        command.args(["scripts/lab.rhai", "--name", &self.name]).args(args).output().unwrap()
+    }
+
+    /// Runs the lab's playbook, which must succeed; what it prints, and what it reports.
+    fn ok(&self, args: &[&str]) -> (String, String) {
+        let output = self.run(args);
+        let report = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {report}");
+        (String::from_utf8_lossy(&output.stdout).trim().to_owned(), report)
+    }
+
+    /// Runs a command at a place of the lab over its console.
+    fn exec(&self, place: &str, command: &str) -> String {
+        self.ok(&["exec", place, command]).0
+    }
+
+    /// The command that runs something on a machine over SSH, by the `ssh_config` that the lab wrote.
+    fn ssh(&self, host: &str, command: &str) -> Command {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(self.state().join("ssh_config")).args(["-o", "BatchMode=yes", host, command]);
+        ssh
+    }
+
+    fn pings(&self, from: &str, to: &str) -> bool {
+        self.run(&["exec", from, &format!("ping -c 1 -W 1 {to}")]).status.success()
+    }
+
+    /// Everything on this box that has the lab's name, or belongs to it.
+    fn traces(&self) -> Vec<String> {
+        let prefix = format!("k3l-{}-", self.name);
+        let mut found = Vec::new();
+        let mut folders = vec![PathBuf::from("/run/netns"), "/run/systemd/nspawn/propagate".into()];
+        folders.push("/sys/fs/cgroup".into());
+        folders.extend(entries(Path::new("/sys/fs/cgroup")));
+        for entry in folders.iter().flat_map(|folder| entries(folder)) {
+            if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)) {
+                found.push(entry.display().to_string());
+            }
+        }
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        let folder = self.state().display().to_string();
+        found.extend(mounts.lines().filter(|line| line.contains(&prefix) || line.contains(&folder)).map(str::to_owned));
+        for process in entries(Path::new("/proc")) {
+            let groups = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+            let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+            // One that has ended and that nobody has asked about yet holds nothing any more.
+            if groups.contains(&prefix) && !status.contains("State:\tZ") {
+                found.push(process.display().to_string());
+            }
+        }
+        if self.state().exists() {
+            found.push(folder);
+        }
+        found
+    }
+
+    /// The files by which systemd-nspawn keeps others from using the lab's root file systems.
+    fn locks(&self) -> Vec<PathBuf> {
+        let roots = entries(&self.state().join("roots"));
+        let name = |root: &PathBuf| {
+            let root = fs::metadata(root).unwrap();
+            PathBuf::from(format!("/run/systemd/nspawn/locks/inode-{}:{}", root.dev(), root.ino()))
+        };
+        roots.iter().filter(|root| root.is_dir()).map(name).collect()
+    }
+
+    fn assert_gone(&self) {
+        assert_eq!(self.traces(), Vec::<String>::new());
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.run(&["down"]);
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
+}
+
+/// Standard output of a command that must succeed.
+fn text(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn up_makes_two_machines_and_down_leaves_nothing() {
+    let lab = Lab::up("life");
+    let (status, _) = lab.ok(&["status"]);
+    for place in ["master    running", "worker    running", "internet  on", "admin     on", "tenant    on"] {
+        assert!(status.contains(place), "{status}");
+    }
+    assert_eq!(text(&mut lab.ssh("master", "hostname; systemctl is-system-running")), "master\nrunning");
+    let (_, again) = lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    assert!(again.contains(" 0 changed"), "{again}");
+    let locks = lab.locks();
+    assert_eq!(locks.len(), 3);
+    lab.ok(&["down"]);
+    lab.assert_gone();
+    assert!(locks.iter().all(|lock| !lock.exists()));
+    let (_, again) = lab.ok(&["down"]);
+    assert!(again.contains(" 0 changed"), "{again}");
+}
+
+#[test]
+fn every_way_to_connect_works_with_strict_host_keys() {
+    let lab = Lab::up("ways");
+    let from = |host: &str| text(&mut lab.ssh(host, "echo ${SSH_CONNECTION% *}"));
+    assert!(from("master").starts_with("198.51.100.10 ") && from("master").ends_with(" 203.0.113.10"));
+    assert!(from("worker-ipv6").starts_with("2001:db8:2::10 ") && from("worker-ipv6").ends_with(" 2001:db8:1::11"));
+    assert!(from("worker-jump").starts_with("198.51.100.10 "));
+    assert_eq!(text(&mut lab.ssh("admin", "hostname")), "admin");
+
+    let password = fs::read_to_string(lab.state().join("ops-password")).unwrap();
+    let mode = fs::metadata(lab.state().join("ops-password")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!lab.ssh("ops@master", "sudo -n true").output().unwrap().status.success());
+    assert_eq!(text(&mut lab.ssh("ops@master", &format!("echo {password} | sudo -S -p '' id -un"))), "root");
+
+    fs::write(lab.state().join("known_hosts"), "").unwrap();
+    let stranger = lab.ssh("master", "true").output().unwrap();
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("Host key verification failed"));
+}
+
+#[test]
+fn the_networks_connect_who_they_should() {
+    let lab = Lab::up("nets");
+    assert!(lab.pings("tenant", "10.77.0.10") && lab.pings("master", "fd4b:3373:77::11"));
+    assert!(lab.pings("internet", "203.0.113.11") && lab.pings("admin", "2001:db8:1::10"));
+    assert!(!lab.pings("tenant", "203.0.113.10"), "the private network has no way out");
+    assert_eq!(lab.exec("internet", "ip -o route get 203.0.113.10 | grep -o 'src [0-9.]*'"), "src 192.0.2.10");
+
+    lab.ok(&["cut", "worker.private"]);
+    assert!(!lab.pings("master", "10.77.0.11") && lab.pings("master", "10.77.0.66"));
+    assert_eq!(lab.exec("worker", "cat /sys/class/net/eth1/operstate"), "up", "a cut link keeps its carrier");
+    assert!(lab.ok(&["status"]).0.contains("cut       worker.private"));
+    lab.ok(&["reboot", "worker"]);
+    assert!(!lab.pings("master", "10.77.0.11"), "a cut link stays cut over a restart");
+    lab.ok(&["restore", "worker.private"]);
+    assert!(lab.pings("master", "10.77.0.11"));
+}
+
+#[test]
+fn machines_reboot_and_lose_power_like_real_ones() {
+    let lab = Lab::up("power");
+    let facts = "cat /etc/machine-id /sys/class/net/eth*/address; cat /proc/sys/kernel/random/boot_id";
+    let before = lab.exec("master", facts);
+    lab.exec("master", "nft add table inet leftover; ip link add leftover type bridge; touch /root/kept");
+    lab.ok(&["reboot", "master"]);
+    let after = lab.exec("master", facts);
+    let identity = |facts: &str| facts.rsplit_once('\n').unwrap().0.to_owned();
+    assert_eq!(identity(&before), identity(&after));
+    assert_ne!(before, after, "a new boot has a new boot id");
+    let rests = "nft list ruleset; ip link show leftover 2>/dev/null; ls /root/kept";
+    assert_eq!(lab.exec("master", rests), "/root/kept");
+    assert_eq!(text(&mut lab.ssh("master", "hostname")), "master");
+
+    lab.ok(&["power-off", "master"]);
+    assert!(lab.ok(&["status"]).0.contains("master    off"));
+    assert!(!lab.pings("worker", "203.0.113.10"));
+    let refused = lab.run(&["exec", "master", "true"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("master is off"));
+    lab.ok(&["power-on", "master"]);
+    assert_eq!(lab.exec("master", "ls /root/kept"), "/root/kept");
+
+    // From inside, too.
+    lab.exec("worker", "systemctl poweroff");
+    for _ in 0..100 {
+        if lab.ok(&["status"]).0.contains("worker    off") {
+            break;
+        }
+    }
+    assert!(lab.ok(&["status"]).0.contains("worker    off"));
+}
+
+#[test]
+fn labs_stand_side_by_side_and_do_not_meet() {
+    let (one, two) = (Lab::up("one"), Lab::up("two"));
+    one.exec("master", "echo one >/etc/motd");
+    two.exec("master", "echo two >/etc/motd");
+    assert_eq!(text(&mut one.ssh("master", "cat /etc/motd")), "one");
+    assert_eq!(text(&mut two.ssh("master", "cat /etc/motd")), "two");
+    assert_ne!(one.exec("master", "cat /etc/machine-id"), two.exec("master", "cat /etc/machine-id"));
+    one.ok(&["down"]);
+    one.assert_gone();
+    assert_eq!(text(&mut two.ssh("worker", "hostname")), "worker");
+}
+
+#[test]
+fn a_lab_that_crashed_is_repaired_or_removed() {
+    let lab = Lab::up("crash");
+    let nspawn = |machine: &str| {
+        let name = format!("--machine=k3l-{}-{machine}\0", lab.name);
+        let is_it = |process: &PathBuf| fs::read_to_string(process.join("cmdline")).unwrap_or_default().contains(&name);
+        entries(Path::new("/proc")).into_iter().find(is_it).unwrap()
+    };
+    let kill = |process: PathBuf| {
+        let id = process.file_name().unwrap().to_string_lossy().into_owned();
+        text(Command::new("kill").args(["-KILL", &id]));
+    };
+    kill(nspawn("worker"));
+    kill(nspawn("admin"));
+    lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    assert_eq!(text(&mut lab.ssh("worker", "hostname")), "worker");
+
+    // As after a reboot of the box: nothing runs, the folder is there.
+    let kept = lab.exec("worker", "cat /etc/machine-id");
+    for place in ["internet", "admin", "tenant", "master", "worker"] {
+        text(Command::new(lab.state().join("machine")).args([&lab.name, "off", place]));
+    }
+    text(Command::new("ip").args(["netns", "delete", &format!("k3l-{}-switch", lab.name)]));
+    lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    assert_eq!(text(&mut lab.ssh("worker", "cat /etc/machine-id")), kept);
+
+    // Only rests, and nothing that says what they are.
+    kill(nspawn("master"));
+    fs::remove_dir_all(lab.state()).unwrap();
+    assert!(!lab.traces().is_empty());
+    lab.ok(&["down"]);
+    lab.assert_gone();
+}
+
+#[test]
+fn a_plan_changes_nothing() {
+    let lab = Lab::new("plan");
+    let mut plan = lab.command();
+    plan.args(["--plan", "scripts/lab.rhai", "--name", &lab.name, "up", "--k3s"]).arg(lab.k3s());
+    text(&mut plan);
+    lab.assert_gone();
+}
+
+#[test]
+fn mistakes_are_explained_and_change_nothing() {
+    let lab = Lab::new("bad");
+    let missing = lab.folder.path().join("missing").display().to_string();
+    for (args, status, said) in [
+        (vec![], 2, "which command?"),
+        (vec!["upp"], 2, "unknown command upp"),
+        (vec!["up", "--k4s"], 2, "unknown option --k4s"),
+        (vec!["up", "--k3s"], 2, "--k3s needs a value"),
+        (vec!["up", "--k3s", &missing], 2, "is not a k3s executable"),
+        (vec!["cut"], 2, "cut takes 1 more word"),
+        (vec!["reboot", "master"], 2, "there is no lab"),
+        (vec!["status", "--name", "No Lab"], 2, "`No Lab` is not a name for a lab"),
+    ] {
+        let output = lab.run(&args);
+        let report = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {report}");
+        assert!(report.contains(said), "{args:?}: {report}");
+    }
+    lab.assert_gone();
+}
