@@ -4,6 +4,7 @@
 //! this order. `K3SRUN_TEST_K3S` names another k3s executable to test with (`lab.rhai up --k3s`).
 
 mod broken;
+mod contract;
 mod journey;
 mod lab;
 
@@ -16,8 +17,8 @@ use lab::Lab;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let trials: Vec<Trial> =
-        journey::trials().into_iter().chain(broken::trials()).chain(journey::last_trials()).collect();
+    let parts = [journey::trials(), contract::trials(), broken::trials(), journey::last_trials()];
+    let trials: Vec<Trial> = parts.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     Lab::down_all();
     conclusion.exit_code()
