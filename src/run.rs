@@ -1,6 +1,7 @@
 //! What every operation of one run shares: where it reports, whether it may change things, and when to stop.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -26,12 +27,23 @@ struct Shared {
     report: Report,
     mode: Mode,
     cancel: Mutex<CancellationToken>,
+    /// How many programs have the user's terminal.
+    terminal: AtomicUsize,
+}
+
+/// While it lives, Ctrl-C belongs to the program that has the terminal.
+pub struct Terminal(Run);
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.0.0.terminal.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Run {
     /// A run that reports to `report`.
     pub fn new(report: Report, mode: Mode) -> Self {
-        Run(Arc::new(Shared { report, mode, cancel: Mutex::default() }))
+        Run(Arc::new(Shared { report, mode, cancel: Mutex::default(), terminal: AtomicUsize::new(0) }))
     }
 
     /// Where the run tells what it does.
@@ -57,6 +69,17 @@ impl Run {
     /// Lets work begin again after a cancellation: what must be done at the end of an interrupted run.
     pub fn renew(&self) {
         *self.0.cancel.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
+    }
+
+    /// Lets another program have the user's terminal, as long as the value lives.
+    pub fn hand_over_terminal(&self) -> Terminal {
+        self.0.terminal.fetch_add(1, Ordering::Relaxed);
+        Terminal(self.clone())
+    }
+
+    /// Whether another program has the user's terminal.
+    pub fn terminal_is_handed_over(&self) -> bool {
+        self.0.terminal.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for `work`, or ends with [`Error::interrupted`] as soon as the run is cancelled.

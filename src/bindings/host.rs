@@ -1,4 +1,4 @@
-//! Hosts: run, query, read, write.
+//! Hosts: run, query, reboot, lock, and a person's terminal.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,23 @@ impl Default for RunOptions {
     }
 }
 
+/// Options of `reboot`.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Reboot {
+    timeout: Seconds,
+}
+
+impl Options for Reboot {
+    const FUNCTIONS: &[&str] = &["Host.reboot"];
+}
+
+impl Default for Reboot {
+    fn default() -> Self {
+        Reboot { timeout: Seconds(std::time::Duration::from_secs(300)) }
+    }
+}
+
 impl RunOptions {
     fn script(&self, live: bool) -> ScriptOptions {
         ScriptOptions {
@@ -47,7 +64,7 @@ impl RunOptions {
 pub mod api {
     use rhai::{EvalAltResult, Map};
 
-    use super::RunOptions;
+    use super::{Reboot, RunOptions};
     use crate::host::{Host, Output};
     use crate::report::Event;
     use crate::script::{block, context, options};
@@ -143,6 +160,67 @@ pub mod api {
         block(&call, &context, async {
             if settings.check { host.check(command, &script).await } else { host.script(command, &script).await }
         })
+    }
+
+    /// Reboots the host and waits until it is back with another boot id; the connection, tunnels and locks are made anew.
+    /// With `--plan` it is only shown. A failure if it isn't back within five minutes.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let host = ssh::connect("master");
+    /// host.reboot();
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn reboot(call: NativeCallContext, host: &mut Host) -> Result<(), Box<EvalAltResult>> {
+        reboot_with(call, host, Map::new())
+    }
+
+    /// Reboots the host. Options: `timeout` in seconds (300) until it must be back.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").reboot(#{ timeout: 120 });
+    /// ```
+    #[rhai_fn(global, name = "reboot", return_raw, pure)]
+    pub fn reboot_with(call: NativeCallContext, host: &mut Host, settings: Map) -> Result<(), Box<EvalAltResult>> {
+        let settings: Reboot = options(&call, settings)?;
+        block(&call, &context(&call), host.reboot(settings.timeout.0))
+    }
+
+    /// Keeps other runs that ask for the same lock away from the host until this run ends, however it ends. An error that
+    /// says who holds it, if another run does. With `--plan` it only warns.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").lock("k3srun");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn lock(call: NativeCallContext, host: &mut Host, name: &str) -> Result<(), Box<EvalAltResult>> {
+        let script = call.call_source().unwrap_or("a script").to_owned();
+        block(&call, &context(&call), host.lock(name, &script))
+    }
+
+    /// Gives you a shell on the host at your terminal, as root, until you leave it. Returns its exit status.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").shell();
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn shell(call: NativeCallContext, host: &mut Host) -> Result<i64, Box<EvalAltResult>> {
+        block(&call, &context(&call), host.interactive(None)).map(i64::from)
+    }
+
+    /// Runs a command at your terminal, as root on the host: for an editor, `journalctl -f` and the like. Returns its exit
+    /// status.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").interactive("journalctl -fu k3s");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn interactive(call: NativeCallContext, host: &mut Host, command: &str) -> Result<i64, Box<EvalAltResult>> {
+        block(&call, &context(&call), host.interactive(Some(command))).map(i64::from)
     }
 
     /// The exit status.

@@ -49,8 +49,10 @@ fn options() -> Vec<OptionSet> {
     let mut options = vec![
         OptionSet::of::<flow::Play>(),
         OptionSet::of::<flow::Retry>(),
+        OptionSet::of::<host::Reboot>(),
         OptionSet::of::<host::RunOptions>(),
         OptionSet::of::<ssh::Connect>(),
+        OptionSet::of::<transfer::Sync>(),
         OptionSet::of::<transfer::Upload>(),
     ];
     options.extend(resource::options());

@@ -1,4 +1,4 @@
-//! Files of hosts: read, upload, download.
+//! Files of hosts: read, upload, download, whole folders.
 
 use rhai::plugin::*;
 use serde::Deserialize;
@@ -50,6 +50,18 @@ impl Upload {
     }
 }
 
+/// Options of `sync_dir`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Sync {
+    delete: bool,
+    exclude: Vec<String>,
+}
+
+impl Options for Sync {
+    const FUNCTIONS: &[&str] = &["Host.sync_dir"];
+}
+
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
@@ -57,9 +69,9 @@ pub mod api {
 
     use rhai::{EvalAltResult, Map};
 
-    use super::Upload;
+    use super::{Sync, Upload};
     use crate::error::Error;
-    use crate::host::Host;
+    use crate::host::{Host, SyncOptions};
     use crate::script::{block, context, fail, options};
 
     /// The content of a file on the host, which must be text.
@@ -141,5 +153,42 @@ pub mod api {
         local: &str,
     ) -> Result<bool, Box<EvalAltResult>> {
         block(&call, &context(&call), host.download(remote, Path::new(local)))
+    }
+
+    /// Makes a folder on the host the same as a local one: files, symbolic links, permission bits; all of it belongs to root
+    /// there. What is only on the host stays. Returns whether anything differed. With `--plan` it only compares.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").sync_dir("manifests", "/var/lib/rancher/k3s/server/manifests/mine");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn sync_dir(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        sync_dir_with(call, host, local, remote, Map::new())
+    }
+
+    /// Makes a folder on the host the same as a local one. Options: `delete` (false: what is only on the host stays),
+    /// `exclude` (glob patterns; one without a slash is for names at any depth).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").sync_dir("www", "/srv/www", #{ delete: true, exclude: ["*.log", ".git"] });
+    /// ```
+    #[rhai_fn(global, name = "sync_dir", return_raw, pure)]
+    pub fn sync_dir_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+        settings: Map,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        let settings: Sync = options(&call, settings)?;
+        let settings = SyncOptions { delete: settings.delete, exclude: settings.exclude };
+        block(&call, &context(&call), host.sync_dir(Path::new(local), remote, &settings))
     }
 }

@@ -131,7 +131,7 @@ fn stop_on_signals(runtime: &Runtime, run: &Run) {
         let mut before = false;
         loop {
             tokio::select! {
-                _ = interrupt.recv() => {}
+                _ = interrupt.recv() => if run.terminal_is_handed_over() { continue },
                 _ = terminate.recv() => {}
             }
             if before {

@@ -6,10 +6,15 @@ mod connections;
 mod explain;
 mod facts;
 mod interfaces;
+mod lock;
+mod manifest;
 mod options;
+mod reboot;
 mod shell;
 mod ssh;
 mod sudo;
+mod sync;
+mod terminal;
 mod transfer;
 mod transport;
 mod tunnel;
@@ -30,9 +35,11 @@ pub use facts::Facts;
 pub use interfaces::Interface;
 pub use options::{Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
+pub use sync::SyncOptions;
 pub use transfer::UploadOptions;
 pub use tunnel::Tunnel;
 
+use lock::Held;
 use shell::Shell;
 use transport::Transport;
 use tunnel::Forward;
@@ -54,6 +61,7 @@ struct Inner {
     traffic: Traffic,
     facts: Mutex<Option<Arc<Facts>>>,
     forwards: Mutex<Vec<Forward>>,
+    locks: Mutex<Vec<Held>>,
 }
 
 /// Shells that wait for work.
@@ -127,6 +135,7 @@ impl Host {
             traffic: Traffic::default(),
             facts: Mutex::default(),
             forwards: Mutex::default(),
+            locks: Mutex::default(),
         }))
     }
 
@@ -230,6 +239,7 @@ impl Host {
     /// Closes the shells and the connection, and reports what the conversation cost.
     pub async fn close(&self) {
         self.0.idle.lock().await.shells.clear();
+        self.0.locks.lock().await.clear();
         let traffic = &self.0.traffic;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.0.run.report().emit(Event::Connection {
@@ -255,6 +265,7 @@ impl Host {
                 if std::mem::replace(&mut idle.generation, generation) > 0 {
                     self.note(Level::Info, "connected again");
                     self.restore_tunnels().await?;
+                    self.restore_locks().await?;
                 }
             }
             idle.shells.pop()

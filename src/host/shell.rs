@@ -17,6 +17,9 @@ const AGENT: &str = include_str!("agent.sh");
 /// How long a shell may take until it answers. Login profiles that hang are cut off here.
 const START: Duration = Duration::from_secs(30);
 
+/// How long it may take to stop a script whose time is up. The agent on the host needs about a second.
+const STOP: Duration = Duration::from_secs(10);
+
 /// Files are sent in pieces of this size.
 const PIECE: usize = 256 * 1024;
 
@@ -94,14 +97,17 @@ impl Shell {
             None => {
                 let mark = self.mark();
                 self.send(format!("kill {mark}\n").as_bytes(), traffic).await?;
-                (self.answer(&mark, (&mut out, &mut err), traffic, &mut line).await?, true)
+                let answer = self.answer(&mark, (&mut out, &mut err), traffic, &mut line);
+                let stopped = tokio::time::timeout(STOP, answer).await;
+                let silent =
+                    || Error::unreachable("the host does not answer any more").help("look at the host and the network");
+                (stopped.map_err(|_| silent())??, true)
             }
         };
         output(status, out, err, timed_out)
     }
 
     /// Runs a script in the shell itself: what it opens stays open as long as this shell lives.
-    #[expect(dead_code, reason = "locks use it")]
     pub async fn hold(&mut self, script: &str, traffic: &Traffic) -> Result<Output> {
         let id = self.mark();
         self.send(format!("hold {id} {}\n{script}", script.len()).as_bytes(), traffic).await?;

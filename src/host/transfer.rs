@@ -280,7 +280,7 @@ impl Drop for Progress<'_> {
 }
 
 /// The sha256, size and permission bits of a local file.
-async fn digest(path: &Path) -> Result<(String, u64, u32)> {
+pub(super) async fn digest(path: &Path) -> Result<(String, u64, u32)> {
     let owned = path.to_owned();
     let digest = tokio::task::spawn_blocking(move || {
         let mut file = std::fs::File::open(owned)?;

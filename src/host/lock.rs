@@ -1,0 +1,114 @@
+//! A lock on a host against a second operator, held by a shell of its own as long as the run lasts.
+//!
+//! The kernel's lock on the open file is the truth: it ends with the shell, so also when k3srun is killed or the network
+//! is lost. The file beside it only says who holds it.
+
+use super::{Host, ScriptOptions, Shell, quote};
+use crate::error::{Error, Result};
+use crate::report::Level;
+
+/// A lock that this run holds.
+pub(super) struct Held {
+    name: String,
+    script: String,
+    _shell: Shell,
+}
+
+impl Host {
+    /// Holds the lock `name` until the run ends; `script` is told to others who want it. In plan mode it only looks who
+    /// holds it, and warns.
+    ///
+    /// # Errors
+    /// Refused where another run holds it, with who, since when, and what to do.
+    pub async fn lock(&self, name: &str, script: &str) -> Result<()> {
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+            return Err(Error::refused(format!("`{name}` is no name for a lock"))
+                .on(self.name())
+                .help("use letters, digits, dashes, dots and underscores"));
+        }
+        if self.0.run.is_plan() {
+            return self.look(name).await;
+        }
+        let mut held = self.0.locks.lock().await;
+        if held.iter().any(|lock| lock.name == name) {
+            return Ok(());
+        }
+        let taken = self.0.run.until_cancelled(self.take(name, script)).await;
+        held.push(self.finish(taken).await?);
+        Ok(())
+    }
+
+    async fn look(&self, name: &str) -> Result<()> {
+        let look = format!("{}[ -e \"$f\" ] || exit 0\nexec 9<\"$f\"\nflock -n 9 || cat \"$i\"", folder(name));
+        let said = self.check(&look, &ScriptOptions::titled(format!("look at the lock {name}"))).await?.text();
+        if !said.is_empty() {
+            self.note(Level::Warning, format!("the lock `{name}` is held by {}", said.replace('\n', ", ")));
+        }
+        Ok(())
+    }
+
+    async fn take(&self, name: &str, script: &str) -> Result<Held> {
+        // The first word of the answer says what became of it. What fails here must not end the shell: the agent is it.
+        let take = format!(
+            "{}if ! command -v flock >/dev/null; then echo missing; else\n\
+             mkdir -p \"${{f%/*}}\" && (: >>\"$f\") && exec 9>>\"$f\" && if flock -n 9; then\n\
+             if [ -s \"$i\" ]; then echo stale; cat \"$i\"; else echo free; fi\n\
+             printf %s {} >\"$i\"; trap 'rm -f \"$i\"' EXIT\n\
+             else echo taken; cat \"$i\"; fi; fi",
+            folder(name),
+            quote(&owner(script))
+        );
+        let mut shell = self.open_shell().await?;
+        let output = shell.hold(&take, &self.0.traffic).await?;
+        let text = output.text();
+        let (word, who) = text.split_once('\n').unwrap_or((&text, ""));
+        match word {
+            "free" => {}
+            "stale" => self.note(
+                Level::Info,
+                format!(
+                    "the lock `{name}` was left behind by a run that was killed ({}); taken over",
+                    who.replace('\n', ", ")
+                ),
+            ),
+            "taken" => {
+                return Err(Error::refused(format!("the lock `{name}` is held by another run"))
+                    .help("wait until it has ended, or end it; the lock goes with it, also if it is killed")
+                    .output(who.to_owned()));
+            }
+            "missing" => {
+                return Err(Error::host("there is no `flock` on the host").help("install util-linux there"));
+            }
+            _ => return Err(Error::host(format!("can't make the lock `{name}`")).output(output.tail())),
+        }
+        Ok(Held { name: name.to_owned(), script: script.to_owned(), _shell: shell })
+    }
+
+    /// Takes the locks again after the connection was made anew.
+    pub(super) async fn restore_locks(&self) -> Result<()> {
+        let lost = std::mem::take(&mut *self.0.locks.lock().await);
+        for lock in lost {
+            let taken = self.take(&lock.name, &lock.script).await?;
+            self.0.locks.lock().await.push(taken);
+        }
+        Ok(())
+    }
+}
+
+/// Sets `f` to the file that is locked and `i` to the one that says who holds it. They go with a reboot.
+fn folder(name: &str) -> String {
+    format!("if [ -w /run ]; then d=/run/k3srun; else d=/tmp/k3srun-$(id -u); fi\nf=$d/{name}.lock i=$d/{name}.info\n")
+}
+
+/// Who we are, for the other operator.
+fn owner(script: &str) -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!(
+        "{}@{}, process {}\nsince {}\nrunning {script}\n",
+        user.unwrap_or_else(|| "someone".to_owned()),
+        machine.trim(),
+        std::process::id(),
+        jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z"),
+    )
+}
