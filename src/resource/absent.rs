@@ -1,11 +1,11 @@
 //! Nothing at a path.
 
-use super::Kind;
 use super::input::Problems;
 use super::path::{self, Sort};
 use super::probe::Probe;
 use super::step::Step;
 use super::world::World;
+use super::{Claim, Kind};
 use crate::error::Result;
 use crate::host::quote;
 
@@ -56,8 +56,8 @@ impl Kind for Absent {
         format!("absent:{}", self.path)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("path:{}", self.path)]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::path(&self.path)]
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -1,11 +1,11 @@
 //! A command with a guard that says whether it still has to run.
 
-use super::Kind;
 use super::input::{Problems, is_word};
 use super::path;
 use super::probe::{Probe, Reader};
 use super::step::Step;
 use super::world::World;
+use super::{Claim, Kind};
 use crate::error::Result;
 use crate::host::quote;
 
@@ -51,6 +51,10 @@ impl Command {
 impl Kind for Command {
     fn id(&self) -> String {
         format!("command:{}", self.name)
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::Whole(self.id())]
     }
 
     fn check(&self, problems: &mut Problems) {

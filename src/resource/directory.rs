@@ -1,12 +1,12 @@
 //! A directory.
 
-use super::Kind;
 use super::attributes::Attributes;
 use super::input::Problems;
 use super::path::{self, Content, Entry, Sort};
 use super::probe::Probe;
 use super::step::Step;
 use super::world::World;
+use super::{Claim, Kind};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -49,8 +49,8 @@ impl Kind for Directory {
         format!("directory:{}", self.path)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("path:{}", self.path)]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::path(&self.path)]
     }
 
     fn check(&self, problems: &mut Problems) {

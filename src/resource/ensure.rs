@@ -6,7 +6,7 @@ use super::input::Problems;
 use super::probe::Probe;
 use super::step::{self, Step, Stop};
 use super::world::World;
-use super::{Kind, Resource};
+use super::{Claim, Kind, Resource};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::report::{Change, Event};
@@ -65,17 +65,23 @@ pub async fn ensure(host: &Host, resources: &[Resource]) -> Result<Changes> {
 /// Refuses what can't be right, before anything is read.
 fn check(resources: &[Resource]) -> Result<()> {
     let mut problems = Problems::default();
-    let mut claims: BTreeMap<String, String> = BTreeMap::new();
+    let mut claims: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
     for Resource(kind) in resources {
         let id = kind.id();
         problems.about(id.clone());
         kind.check(&mut problems);
         for claim in kind.claims() {
-            match claims.insert(claim, id.clone()) {
-                Some(other) if other == id => problems.add("is twice in the list"),
-                Some(other) => problems.add(format_args!("contradicts {other} of the same list")),
+            let (subject, whole) = match claim {
+                Claim::Whole(subject) => (subject, true),
+                Claim::Part(subject) => (subject, false),
+            };
+            let others = claims.entry(subject).or_default();
+            match others.iter().find(|(_, other)| whole || *other) {
+                Some((other, _)) if *other == id => problems.add("is twice in the list"),
+                Some((other, _)) => problems.add(format_args!("contradicts {other} of the same list")),
                 None => {}
             }
+            others.push((id.clone(), whole));
         }
     }
     problems.result()

@@ -10,7 +10,7 @@ use super::path::{self, Content, Entry, Sort, TEXT_LIMIT, sha256};
 use super::probe::{Probe, encode};
 use super::step::Step;
 use super::world::World;
-use super::{Kind, unified};
+use super::{Claim, Kind, unified};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -166,8 +166,8 @@ impl Kind for File {
         format!("file:{}", self.path)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("path:{}", self.path)]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::path(&self.path)]
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -23,33 +23,54 @@
 
 mod absent;
 mod attributes;
+mod authorized_key;
+mod block;
 mod command;
 mod directory;
+mod edit;
 mod ensure;
 mod file;
+mod hostname;
+mod hosts_entry;
 mod input;
+mod kernel_module;
+mod line;
+mod mount;
 mod package;
 mod path;
 mod probe;
 mod service;
 mod step;
+mod swap;
 mod symlink;
 mod sysctl;
+mod time_sync;
 mod unified;
+mod user;
 mod world;
 
 use std::sync::Arc;
 
 pub use absent::Absent;
+pub use authorized_key::AuthorizedKey;
+pub use block::Block;
 pub use command::Command;
 pub use directory::Directory;
 pub use ensure::{Changes, ensure};
 pub use file::File;
+pub use hostname::Hostname;
+pub use hosts_entry::HostsEntry;
 pub use input::parse_mode;
+pub use kernel_module::KernelModule;
+pub use line::Line;
+pub use mount::Mount;
 pub use package::{Package, PackageState};
 pub use service::{Service, ServiceState};
+pub use swap::Swap;
 pub use symlink::Symlink;
 pub use sysctl::Sysctl;
+pub use time_sync::TimeSync;
+pub use user::User;
 
 use crate::error::Result;
 use input::Problems;
@@ -79,15 +100,34 @@ impl<K: Kind + 'static> From<K> for Resource {
     }
 }
 
+/// What a resource decides about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Claim {
+    /// All of a thing, e.g. `path:/etc/motd`.
+    Whole(String),
+    /// A part of a thing that others may have a part in, too.
+    Part(String),
+}
+
+impl Claim {
+    /// All of what is at a path.
+    fn path(path: &str) -> Self {
+        Claim::Whole(format!("path:{path}"))
+    }
+
+    /// Some lines of a file.
+    fn part_of(path: &str) -> Self {
+        Claim::Part(format!("path:{path}"))
+    }
+}
+
 /// A kind of resource.
 trait Kind: Send + Sync {
     /// What names the resource.
     fn id(&self) -> String;
 
-    /// What the resource decides about, e.g. `path:/etc/motd`. No two resources of a list may decide about the same.
-    fn claims(&self) -> Vec<String> {
-        vec![self.id()]
-    }
+    /// What the resource decides about. No two resources of a list may decide about the same.
+    fn claims(&self) -> Vec<Claim>;
 
     /// Adds what is wrong with the resource as it was written, before anything is read from a host.
     fn check(&self, problems: &mut Problems);

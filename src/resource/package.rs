@@ -1,10 +1,10 @@
 //! Packages of the distribution.
 
-use super::Kind;
 use super::input::{Problems, is_word};
 use super::probe::{Probe, Reader};
 use super::step::Step;
 use super::world::World;
+use super::{Claim, Kind};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -40,6 +40,16 @@ fi"#,
 
 /// The package manager, told by [`INSTALLED`].
 const MANAGER: Reader = Reader { name: "manager", shell: "" };
+
+/// The commands that install packages by `manager`.
+pub(super) fn install_script(manager: &str, names: &[&str]) -> String {
+    script(manager, "install", names)
+}
+
+fn script(manager: &str, action: &str, names: &[impl AsRef<str>]) -> String {
+    let words: Vec<String> = names.iter().map(|name| quote(name.as_ref())).collect();
+    format!("wait={WAIT}\n{LIBRARY}\nwith_{manager} {action} {}", words.join(" "))
+}
 
 /// Whether packages shall be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -78,8 +88,8 @@ impl Kind for Package {
         format!("package:{}", self.names.join(","))
     }
 
-    fn claims(&self) -> Vec<String> {
-        self.names.iter().map(|name| format!("package:{name}")).collect()
+    fn claims(&self) -> Vec<Claim> {
+        self.names.iter().map(|name| Claim::Whole(format!("package:{name}"))).collect()
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -123,8 +133,7 @@ impl Kind for Package {
             return Ok(None);
         }
         let names: Vec<String> = differ.iter().map(|name| (*name).clone()).collect();
-        let words: Vec<String> = names.iter().map(|name| quote(name)).collect();
-        let script = format!("wait={WAIT}\n{LIBRARY}\nwith_{manager} {action} {}", words.join(" "));
+        let script = script(&manager, action, &names);
         world.set_vague();
         Ok(Some(Step::new(format!("{verb}: {}", names.join(" ")), script)))
     }

@@ -7,7 +7,7 @@ use super::path;
 use super::probe::{Probe, Reader};
 use super::step::Step;
 use super::world::World;
-use super::{Kind, Resource};
+use super::{Claim, Kind, Resource};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -110,7 +110,11 @@ impl Service {
 
     /// The path of the file that the resource `id` is about.
     fn file_of(id: &str) -> Option<&str> {
-        id.strip_prefix("file:").or_else(|| id.strip_prefix("symlink:"))
+        match id.split_once(':')? {
+            ("file" | "symlink", path) => Some(path),
+            ("line" | "block", rest) => rest.split(':').next(),
+            _ => None,
+        }
     }
 
     /// Why the running unit has to be restarted.
@@ -156,8 +160,8 @@ impl Kind for Service {
         format!("service:{}", self.unit)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("unit:{}", self.unit())]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::Whole(format!("unit:{}", self.unit()))]
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -1,11 +1,11 @@
 //! A symbolic link.
 
-use super::Kind;
 use super::input::Problems;
 use super::path::{self, Content, Entry, Sort};
 use super::probe::Probe;
 use super::step::Step;
 use super::world::World;
+use super::{Claim, Kind};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -28,8 +28,8 @@ impl Kind for Symlink {
         format!("symlink:{}", self.path)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("path:{}", self.path)]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::path(&self.path)]
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -1,13 +1,12 @@
 //! A kernel parameter: in force now and after the next boot.
 
-use super::Kind;
 use super::input::{Problems, is_word};
-use super::path::{self, Content, Entry, Sort, sha256};
-use super::probe::{Probe, Reader, encode};
+use super::probe::{Probe, Reader, decode};
 use super::step::Step;
-use super::unified;
 use super::world::World;
+use super::{Claim, Kind, edit};
 use crate::error::{Error, Result};
+use crate::host::quote;
 
 /// Where all parameters of ours are. Files are read in the order of their names and the last one wins: this comes after
 /// the distributions' own `99-sysctl.conf`.
@@ -61,26 +60,10 @@ impl Sysctl {
         format!("{} = {}", self.key, self.value)
     }
 
-    /// `text` with our line, once.
-    fn persisted_in(&self, text: &str) -> String {
-        let ours = |line: &str| {
-            let line = line.trim_start().trim_start_matches('-');
-            line.split_once('=').is_some_and(|(key, _)| key.trim() == self.key)
-        };
-        let mut lines: Vec<String> = Vec::new();
-        let mut found = false;
-        for line in text.lines() {
-            if !ours(line) {
-                lines.push(line.to_owned());
-            } else if !found {
-                found = true;
-                lines.push(self.line());
-            }
-        }
-        if !found {
-            lines.push(self.line());
-        }
-        lines.join("\n") + "\n"
+    /// Whether a line of our file is about this parameter.
+    fn is_ours(&self, line: &str) -> bool {
+        let line = line.trim_start().trim_start_matches('-');
+        line.split_once('=').is_some_and(|(key, _)| key.trim() == self.key)
     }
 }
 
@@ -94,8 +77,8 @@ impl Kind for Sysctl {
         format!("sysctl:{}", self.key)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("sysctl:{}", self.path())]
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::Whole(format!("sysctl:{}", self.path()))]
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -111,7 +94,7 @@ impl Kind for Sysctl {
 
     fn probe(&self, probe: &mut Probe) -> Result<()> {
         probe.ask(&LIVE, self.path());
-        path::ask_content(probe, FILE, None);
+        edit::ask(probe, FILE);
         Ok(())
     }
 
@@ -120,7 +103,7 @@ impl Kind for Sysctl {
         let mut differences = Vec::new();
         let live = match world.facts.get(&LIVE, &path) {
             Some([word, value]) if word == "value" => {
-                let value = super::probe::decode(value).unwrap_or_default();
+                let value = decode(value).unwrap_or_default();
                 Some(words(&String::from_utf8_lossy(&value)))
             }
             _ => None,
@@ -135,35 +118,20 @@ impl Kind for Sysctl {
                     .help("check the spelling; some come with a module: put kernel_module(..) before it in the list"));
             }
         }
-        let (old, existed) = match world.at(FILE) {
-            None => (String::new(), false),
-            Some(Entry { sort: Sort::File, content: Content::Known(data), .. }) => {
-                (String::from_utf8_lossy(data).into_owned(), true)
-            }
-            Some(_) => return Err(Error::refused(format!("{FILE} is not a text file that can be edited"))),
-        };
-        let new = self.persisted_in(&old);
-        let mut script = String::new();
-        let mut diff = None;
-        if new != old {
+        let (mut script, mut diff) = (String::new(), None);
+        let new = edit::with_line(&edit::text(world, FILE)?, &self.line(), |line| self.is_ours(line));
+        if let Some(edit) = edit::edit(world, FILE, new)? {
             differences.push(format!("persisted in {FILE}"));
-            diff = unified::diff(FILE, old.as_bytes(), new.as_bytes());
-            let before = if existed { sha256(old.as_bytes()) } else { "-".to_owned() };
-            script = format!(
-                "mkdir -p /etc/sysctl.d\nunchanged {FILE} {before}\nreceive {FILE} {} <<'k3srun'\n{}\nk3srun\n\
-                 chmod 0644 \"$temp\"\nplace {FILE}\n",
-                sha256(new.as_bytes()),
-                encode(&new)
-            );
+            script.push_str(&edit.script);
+            diff = edit.diff;
         }
         if differences.is_empty() {
             return Ok(None);
         }
         if live.as_ref() != Some(&self.value) {
-            let live = crate::host::quote(&format!("/proc/sys/{path}"));
-            script.push_str(&format!("printf '%s\\n' {} >{live}\n", crate::host::quote(&self.value)));
+            let live = quote(&format!("/proc/sys/{path}"));
+            script.push_str(&format!("printf '%s\\n' {} >{live}\n", quote(&self.value)));
         }
-        world.put(FILE, World::new_entry(Sort::File, 0o644, Content::Known(new.into_bytes())));
         Ok(Some(Step::new(differences.join(", "), script).diff(diff)))
     }
 }
@@ -171,10 +139,13 @@ impl Kind for Sysctl {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::probe::Facts;
+    use crate::resource::path::{Content, Sort};
+    use crate::resource::probe::{Facts, encode};
 
     fn world(live: &str) -> World {
-        World::new(Facts::of(&[(&LIVE, "vm/swappiness", &["value", &encode(live)])]))
+        let mut world = World::new(Facts::of(&[(&LIVE, "vm/swappiness", &["value", &encode(live)])]));
+        world.put("/etc/sysctl.d", World::new_entry(Sort::Directory, 0o755, Content::Unread));
+        world
     }
 
     #[test]
@@ -195,9 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn our_file_holds_a_key_once() {
-        let text = "# kept\nvm.swappiness=5\nvm.swappiness = 7\n";
-        assert_eq!(Sysctl::new("vm.swappiness", 1).persisted_in(text), "# kept\nvm.swappiness = 1\n");
+    fn lines_of_the_file_are_known_by_their_key() {
+        let wanted = Sysctl::new("vm.swappiness", 1);
+        assert!(wanted.is_ours("vm.swappiness=5") && wanted.is_ours("  -vm.swappiness = 7"));
+        assert!(!wanted.is_ours("# vm.swappiness = 1") && !wanted.is_ours("vm.swappiness2 = 1"));
     }
 
     #[test]

@@ -78,16 +78,9 @@ pub mod api {
         host: &mut Host,
         path: &str,
         content: Dynamic,
-        mut settings: Map,
+        settings: Map,
     ) -> Result<bool, Box<EvalAltResult>> {
-        for key in ["content", "template", "source"] {
-            if settings.contains_key(key) {
-                let message = format!("write(): unknown option `{key}`: the content is the second argument");
-                return Err(fail(&call, Error::script(message)));
-            }
-        }
-        settings.insert("content".into(), content);
-        let file: Resource = files::file(&call, path, settings)?.into();
+        let file = files::written(&call, path, content, settings)?.into();
         let changes = block(&call, &context(&call), resource::ensure(host, &[file]))?;
         Ok(changes.changed > 0)
     }

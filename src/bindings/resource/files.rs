@@ -43,6 +43,39 @@ impl Options for FileOptions {
     const FUNCTIONS: &[&str] = &["file"];
 }
 
+/// Options of `Host.write`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WriteOptions {
+    mode: Option<Mode>,
+    owner: Option<String>,
+    group: Option<String>,
+    secret: bool,
+    validate: Option<String>,
+}
+
+impl Options for WriteOptions {
+    const FUNCTIONS: &[&str] = &["Host.write"];
+}
+
+impl WriteOptions {
+    fn dress(self, mut file: File) -> File {
+        if let Some(Mode(mode)) = self.mode {
+            file = file.mode(mode);
+        }
+        if let Some(owner) = self.owner {
+            file = file.owner(owner);
+        }
+        if let Some(group) = self.group {
+            file = file.group(group);
+        }
+        if let Some(command) = self.validate {
+            file = file.validate(command);
+        }
+        if self.secret { file.secret() } else { file }
+    }
+}
+
 /// Options of `directory`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,7 +89,23 @@ impl Options for DirectoryOptions {
     const FUNCTIONS: &[&str] = &["directory"];
 }
 
-pub(super) fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {
+/// The file that `Host.write` makes.
+pub(super) fn written(call: &NativeCallContext, path: &str, content: Dynamic, settings: Map) -> Fallible<File> {
+    let settings: WriteOptions = options(call, settings)?;
+    let file = File::new(path);
+    let file = match content.clone().try_cast::<Secret>() {
+        Some(secret) => file.content(secret.reveal()).secret(),
+        None => match content.into_string() {
+            Ok(text) => file.content(text),
+            Err(name) => {
+                return Err(fail(call, Error::script(format!("write(): the content is text or a secret, not {name}"))));
+            }
+        },
+    };
+    Ok(settings.dress(file))
+}
+
+fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {
     let name = call.fn_name().to_owned();
     let mut hidden = settings.get("content").is_some_and(Dynamic::is::<Secret>);
     let vars = match settings.remove("vars") {
@@ -65,7 +114,7 @@ pub(super) fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> F
     };
     let settings: FileOptions = options(call, settings)?;
     let wrong = |message: &str| Err(fail(call, Error::script(format!("{name}(): {message}"))));
-    let mut file = match (settings.content, settings.template, settings.source) {
+    let file = match (&settings.content, &settings.template, &settings.source) {
         (Some(content), None, None) => File::new(path).content(content.reveal()),
         (None, Some(template), None) => {
             File::new(path).template(template, vars.clone().unwrap_or_else(|| serde_json::json!({})))
@@ -76,19 +125,8 @@ pub(super) fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> F
     if vars.is_some() && !file.is_template() {
         return wrong("the option `vars` goes with `template`");
     }
-    if let Some(Mode(mode)) = settings.mode {
-        file = file.mode(mode);
-    }
-    if let Some(owner) = settings.owner {
-        file = file.owner(owner);
-    }
-    if let Some(group) = settings.group {
-        file = file.group(group);
-    }
-    if let Some(command) = settings.validate {
-        file = file.validate(command);
-    }
-    Ok(if settings.secret || hidden { file.secret() } else { file })
+    let FileOptions { mode, owner, group, validate, secret, .. } = settings;
+    Ok(WriteOptions { mode, owner, group, validate, secret: secret || hidden }.dress(file))
 }
 
 /// The variables of a template. A secret among them makes the whole file secret.
@@ -105,6 +143,28 @@ fn json(value: &Dynamic, hidden: &mut bool) -> Result<serde_json::Value, Error> 
     }
     serde_json::Value::deserialize(DynamicDeserializer::new(value))
         .map_err(|_| Error::script(format!("a template can't use a variable of type {}", value.type_name())))
+}
+
+/// Options of `line`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LineOptions {
+    matching: Option<String>,
+}
+
+impl Options for LineOptions {
+    const FUNCTIONS: &[&str] = &["line"];
+}
+
+/// Options of `block`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BlockOptions {
+    marker: Option<String>,
+}
+
+impl Options for BlockOptions {
+    const FUNCTIONS: &[&str] = &["block"];
 }
 
 fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Directory> {
@@ -127,7 +187,9 @@ fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Di
 pub mod api {
     use rhai::{EvalAltResult, Map};
 
-    use crate::resource::{Absent, Resource, Symlink};
+    use super::{BlockOptions, LineOptions};
+    use crate::resource::{Absent, Block, Line, Resource, Symlink};
+    use crate::script::options;
 
     /// A file. Options: one of `content` (text or a secret), `template` (a Jinja template, with `vars`, a map) and `source`
     /// (a file on this machine); `mode` ("0644"), `owner` and `group` (names or numbers as text), `secret` (false: whether
@@ -186,5 +248,70 @@ pub mod api {
     /// ```
     pub fn absent(path: &str) -> Resource {
         Absent::new(path).into()
+    }
+
+    /// A line that a text file has; added at its end where it is missing. The file is made where there is none.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let shell = line("/etc/shells", "/bin/zsh");
+    /// ```
+    pub fn line(path: &str, text: &str) -> Resource {
+        Line::new(path, text).into()
+    }
+
+    /// A line that a text file has once. Options: `matching` (a regular expression: the first line that matches it becomes
+    /// the line, others that match go).
+    ///
+    /// # Example
+    /// ```rhai
+    /// let port = line("/etc/ssh/sshd_config", "Port 22", #{ matching: "^#?Port " });
+    /// ```
+    #[rhai_fn(name = "line", return_raw)]
+    pub fn line_with(
+        call: NativeCallContext,
+        path: &str,
+        text: &str,
+        settings: Map,
+    ) -> Result<Resource, Box<EvalAltResult>> {
+        let settings: LineOptions = options(&call, settings)?;
+        let line = Line::new(path, text);
+        Ok(match settings.matching {
+            Some(pattern) => line.matching(pattern).into(),
+            None => line.into(),
+        })
+    }
+
+    /// Lines of a text file between the comments `# BEGIN k3srun` and `# END k3srun`; added at its end where they are
+    /// missing. The file is made where there is none.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let names = block("/etc/hosts", "10.0.0.1 master\n10.0.0.2 worker\n");
+    /// ```
+    pub fn block(path: &str, text: &str) -> Resource {
+        Block::new(path, text).into()
+    }
+
+    /// Lines of a text file between two comments. Options: `marker` ("k3srun"): the name in the comments; every block of a
+    /// file has its own.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let names = block("/etc/hosts", "10.0.0.2 worker\n", #{ marker: "nodes" });
+    /// ```
+    #[rhai_fn(name = "block", return_raw)]
+    pub fn block_with(
+        call: NativeCallContext,
+        path: &str,
+        text: &str,
+        settings: Map,
+    ) -> Result<Resource, Box<EvalAltResult>> {
+        let settings: BlockOptions = options(&call, settings)?;
+        let block = Block::new(path, text);
+        Ok(match settings.marker {
+            Some(marker) => block.marker(marker).into(),
+            None => block.into(),
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod ensure;
 mod files;
+mod identity;
 mod system;
 
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext, exported_module};
@@ -15,6 +16,7 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Resource>("Resource").register_type_with_name::<Changes>("Changes");
     engine.register_global_module(exported_module!(ensure::api).into());
     engine.register_global_module(exported_module!(files::api).into());
+    engine.register_global_module(exported_module!(identity::api).into());
     engine.register_global_module(exported_module!(system::api).into());
 }
 
@@ -22,7 +24,12 @@ pub(super) fn register(engine: &mut Engine) {
 pub(super) fn options() -> Vec<OptionSet> {
     vec![
         OptionSet::of::<files::FileOptions>(),
+        OptionSet::of::<files::WriteOptions>(),
         OptionSet::of::<files::DirectoryOptions>(),
+        OptionSet::of::<files::LineOptions>(),
+        OptionSet::of::<files::BlockOptions>(),
+        OptionSet::of::<identity::UserOptions>(),
+        OptionSet::of::<system::MountOptions>(),
         OptionSet::of::<system::PackageOptions>(),
         OptionSet::of::<system::ServiceOptions>(),
         OptionSet::of::<system::CommandOptions>(),

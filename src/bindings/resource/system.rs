@@ -1,4 +1,4 @@
-//! Resources that are parts of the system: packages, services, kernel parameters, commands.
+//! Resources that are parts of the system: packages, services, the kernel, mounts, swap, the clock, commands.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::take_list;
 use crate::error::Error;
-use crate::resource::{Command, Package, PackageState, Resource, Service, ServiceState};
+use crate::resource::{Command, Mount, Package, PackageState, Resource, Service, ServiceState};
 use crate::script::{Fallible, Options, fail, options};
 
 /// Options of `packages`.
@@ -39,6 +39,19 @@ impl Default for ServiceOptions {
     fn default() -> Self {
         ServiceOptions { enabled: true, state: ServiceState::Running, _restart_on: None }
     }
+}
+
+/// Options of `mount`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct MountOptions {
+    device: Option<String>,
+    fstype: Option<String>,
+    options: Option<String>,
+}
+
+impl Options for MountOptions {
+    const FUNCTIONS: &[&str] = &["mount"];
 }
 
 /// Options of `command`.
@@ -77,6 +90,18 @@ fn service(call: &NativeCallContext, unit: &str, mut settings: Map) -> Fallible<
     Ok(Service::new(unit).enabled(settings.enabled).state(settings.state).restart_on(ids).into())
 }
 
+fn mount(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Resource> {
+    let settings: MountOptions = options(call, settings)?;
+    let (Some(device), Some(fstype)) = (settings.device, settings.fstype) else {
+        return Err(fail(call, Error::script("mount(): the options `device` and `fstype` are needed")));
+    };
+    let mount = Mount::new(path, device, fstype);
+    Ok(match settings.options {
+        Some(options) => mount.options(options).into(),
+        None => mount.into(),
+    })
+}
+
 fn command(call: &NativeCallContext, name: &str, settings: Map) -> Fallible<Resource> {
     let settings: CommandOptions = options(call, settings)?;
     let wrong = |message: &str, help: &str| Err(fail(call, Error::script(format!("command(): {message}")).help(help)));
@@ -98,7 +123,7 @@ fn command(call: &NativeCallContext, name: &str, settings: Map) -> Fallible<Reso
 pub mod api {
     use rhai::{Dynamic, EvalAltResult, Map};
 
-    use crate::resource::{Resource, Sysctl};
+    use crate::resource::{KernelModule, Resource, Swap, Sysctl, TimeSync};
 
     /// A package of the distribution, or a list of them, through apt, dnf or zypper. Recommended packages are not
     /// installed along. When another program uses the package manager, it is waited for up to ten minutes.
@@ -163,6 +188,49 @@ pub mod api {
     /// ```
     pub fn sysctl(key: &str, value: Dynamic) -> Resource {
         Sysctl::new(key, value).into()
+    }
+
+    /// A kernel module, loaded at once and at every boot. One that is built into the kernel is as wanted.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let bridges = kernel_module("br_netfilter");
+    /// ```
+    pub fn kernel_module(name: &str) -> Resource {
+        KernelModule::new(name).into()
+    }
+
+    /// Whether the host uses swap space, now and after every boot.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let none = swap(false);
+    /// ```
+    pub fn swap(on: bool) -> Resource {
+        Swap::new(on).into()
+    }
+
+    /// Something keeps the host's clock right: whichever time service runs already, or else one that is installed, or else
+    /// chrony. In a container it is the machine that it runs on.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let clock = time_sync();
+    /// ```
+    pub fn time_sync() -> Resource {
+        TimeSync.into()
+    }
+
+    /// A file system that is mounted, now and after every boot. Options: `device` (also `UUID=..`, `LABEL=..`, `tmpfs`),
+    /// `fstype`, `options` ("defaults").
+    ///
+    /// # Example
+    /// ```rhai
+    /// let data = mount("/srv/data", #{ device: "LABEL=data", fstype: "ext4", options: "noatime" });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn mount(call: NativeCallContext, path: &str, settings: Map) -> Result<Resource, Box<EvalAltResult>> {
+        super::mount(&call, path, settings)
     }
 
     /// A shell command that runs when its guard says so. Options: `run` (the command) and one of `unless` (a command that
