@@ -30,7 +30,6 @@ pub mod api {
     use rhai::{Array, Dynamic, EvalAltResult, Map};
 
     use super::super::files;
-    use crate::error::Error;
     use crate::host::Host;
     use crate::resource::{self, Changes, Resource};
     use crate::script::{block, context, fail};
