@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod host;
+pub mod k3s;
 pub mod report;
 pub mod resource;
 pub mod run;

@@ -10,6 +10,7 @@ mod error;
 mod facts;
 mod flow;
 mod host;
+mod k3s;
 mod resource;
 mod secret;
 mod ssh;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use rhai::{Engine, exported_module};
 
 use crate::host::{Facts, Host, Output, Tunnel};
+use crate::k3s::{AgentOptions, KubeconfigOptions, ServerOptions};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
@@ -40,6 +42,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
+    engine.register_static_module("k3s", exported_module!(k3s::api).into());
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
 }
@@ -51,6 +54,9 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<flow::Retry>(),
         OptionSet::of::<host::Reboot>(),
         OptionSet::of::<host::RunOptions>(),
+        OptionSet::of::<AgentOptions>(),
+        OptionSet::of::<KubeconfigOptions>(),
+        OptionSet::of::<ServerOptions>(),
         OptionSet::of::<ssh::Connect>(),
         OptionSet::of::<transfer::Sync>(),
         OptionSet::of::<transfer::Upload>(),

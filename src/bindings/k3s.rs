@@ -1,0 +1,164 @@
+//! `k3s::`: servers and agents.
+
+use rhai::plugin::*;
+
+use crate::k3s::{AgentOptions, KubeconfigOptions, ServerOptions};
+use crate::script::Options;
+
+impl Options for ServerOptions {
+    const FUNCTIONS: &[&str] = &["k3s::server"];
+}
+
+impl Options for AgentOptions {
+    const FUNCTIONS: &[&str] = &["k3s::agent"];
+}
+
+impl Options for KubeconfigOptions {
+    const FUNCTIONS: &[&str] = &["k3s::kubeconfig"];
+}
+
+#[export_module]
+#[allow(clippy::needless_pass_by_value, missing_docs)]
+pub mod api {
+    use rhai::{EvalAltResult, Map};
+
+    use crate::error::Error;
+    use crate::host::Host;
+    use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, ServerOptions, Token};
+    use crate::script::{Secret, block, context, fail, options};
+
+    /// Makes a host the cluster's server: installs the pinned version from a verified source, writes
+    /// /etc/rancher/k3s/config.yaml and the unit as the official installer does, starts it and waits until its node is
+    /// ready. An existing installation is adopted. Run again, it changes only what differs. Returns whether anything was
+    /// changed.
+    ///
+    /// A setting that can't change once the cluster exists is refused with the reason; so is another version than the
+    /// installed one. `node_labels` and `node_taints` also reach a node that is registered already.
+    ///
+    /// Options: `version` (needed, e.g. `v1.34.4+k3s1`); `source` (a map with `url`, `path` or `bundle`, and `sha256` or
+    /// `sums`; default: the official release; a list of checksums is looked for beside the file); `images` (archives on
+    /// this machine, imported by k3s); `environment` (variables of the unit); `timeout` in seconds (300) for the node to
+    /// become ready. All others are the flags of `k3s server` with `_` for `-`, some in the plural: `node_name`, `node_ip`,
+    /// `node_external_ip`, `node_labels` (a map), `node_taints`, `cluster_init`, `cluster_cidr`, `service_cidr`,
+    /// `cluster_dns`, `cluster_domain`, `service_node_port_range`, `flannel_iface`, `flannel_backend`,
+    /// `advertise_address`, `bind_address`, `tls_san`, `disable`, `disable_network_policy`, `disable_kube_proxy`,
+    /// `disable_cloud_controller`, `disable_helm_controller`, `secrets_encryption`, `secrets_encryption_provider`,
+    /// `write_kubeconfig_mode`, `write_kubeconfig_group`, `etcd_snapshot_schedule_cron`, `etcd_snapshot_retention`,
+    /// `etcd_snapshot_dir`, `etcd_snapshot_compress`, `etcd_disable_snapshots`, `etcd_expose_metrics`,
+    /// `protect_kernel_defaults`, `selinux`, `resolv_conf`, `private_registry`, `pause_image`, `snapshotter`,
+    /// `lb_server_port`, `prefer_bundled_bin`, `embedded_registry`, `supervisor_metrics`, `kubelet_args`,
+    /// `kube_proxy_args`, `kube_apiserver_args`, `kube_controller_manager_args`, `kube_scheduler_args`, `data_dir`.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let master = ssh::connect("master");
+    /// k3s::server(master, #{
+    ///     version: "v1.34.4+k3s1",
+    ///     cluster_init: true,
+    ///     node_ip: "10.0.0.1",
+    ///     tls_san: ["203.0.113.1"],
+    ///     disable: ["traefik"],
+    /// });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn server(call: NativeCallContext, host: Host, settings: Map) -> Result<bool, Box<EvalAltResult>> {
+        let ServerOptions(settings) = options(&call, settings)?;
+        block(&call, &context(&call), k3s::server(&host, &settings))
+    }
+
+    /// Makes a host an agent of a cluster, and waits until its node is ready. The token is read from the server's host and
+    /// written to a file of mode 0600; it never is on a command line or in a report. Returns whether anything was changed.
+    ///
+    /// Options: those of `k3s::server` that are about a node, and `server` (the server's host; its node's address is where
+    /// the agent connects to), `server_ip` or `server_url` (another address than that). Without the server's host: `token`
+    /// (a secret, in full) with `server_ip` or `server_url`.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let master = ssh::connect("master");
+    /// let worker = ssh::connect("worker");
+    /// k3s::agent(worker, #{ version: "v1.34.4+k3s1", server: master, server_ip: "10.0.0.1", node_ip: "10.0.0.2" });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn agent(call: NativeCallContext, host: Host, mut settings: Map) -> Result<bool, Box<EvalAltResult>> {
+        let server = settings.remove("server");
+        let token = settings.remove("token");
+        let AgentOptions(settings) = options(&call, settings)?;
+        let join = match (server.map(|value| value.try_cast::<Host>()), token.map(|value| value.try_cast::<Secret>())) {
+            (Some(Some(server)), None) => Join::Server(server),
+            (None, Some(Some(token))) => Join::Token(Token::parse(token.reveal()).map_err(|error| fail(&call, error))?),
+            (Some(None), _) => return Err(fail(&call, Error::script("agent(): option `server` must be a host"))),
+            (_, Some(None)) => {
+                let error = Error::script("agent(): option `token` must be a secret");
+                return Err(fail(&call, error.help("wrap it: secret(text)")));
+            }
+            (Some(Some(_)), Some(Some(_))) => {
+                let error = Error::script("agent(): options `server` and `token` exclude each other");
+                return Err(fail(&call, error.help("with the server's host the token is read from there")));
+            }
+            (None, None) => {
+                let error = Error::script("agent(): one of the options `server` and `token` is needed");
+                return Err(fail(
+                    &call,
+                    error.help("pass the server's host as `server`: the token is read from there"),
+                ));
+            }
+        };
+        block(&call, &context(&call), k3s::agent(&host, &settings, &join))
+    }
+
+    /// What k3s is and does on a host, as a map: `installed`, `version`, `role` (`server`, `agent` or empty), `active`,
+    /// `state` (systemd's word), `enabled`, `restarts`, `node` (the name), `ready`, `labels` (a map), `taints`,
+    /// `addresses`, `datastore` (`etcd`, `sqlite` or empty), `registered` (it is or was part of a cluster),
+    /// `restart_needed`, `leftovers` (what a cluster has left on the host).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let state = k3s::status(ssh::connect("master"));
+    /// print(`${state.node}: ${if state.ready { "ready" } else { state.state }}`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn status(call: NativeCallContext, host: Host) -> Result<Map, Box<EvalAltResult>> {
+        let status = block(&call, &context(&call), k3s::status(&host))?;
+        let value = rhai::serde::to_dynamic(status)?;
+        Ok(value.cast::<Map>())
+    }
+
+    /// The administrator's kubeconfig, as a secret.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let admin = k3s::kubeconfig(ssh::connect("master"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn kubeconfig(call: NativeCallContext, host: Host) -> Result<Secret, Box<EvalAltResult>> {
+        kubeconfig_with(call, host, Map::new())
+    }
+
+    /// The administrator's kubeconfig, as a secret. Options: `server` (the API server's address; default
+    /// `https://127.0.0.1:6443`), `name` (of cluster, user and context; `default`).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let admin = k3s::kubeconfig(ssh::connect("master"), #{ server: "https://203.0.113.1:6443", name: "prod" });
+    /// local().write("/root/.kube/prod", admin, #{ mode: "600" });
+    /// ```
+    #[rhai_fn(name = "kubeconfig", return_raw)]
+    pub fn kubeconfig_with(call: NativeCallContext, host: Host, settings: Map) -> Result<Secret, Box<EvalAltResult>> {
+        let settings: KubeconfigOptions = options(&call, settings)?;
+        block(&call, &context(&call), async {
+            k3s::kubeconfig_text(&k3s::kubeconfig(&host, &settings).await?).map(Secret::new)
+        })
+    }
+
+    /// The token with which agents join, as the server made it.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let token = k3s::token(ssh::connect("master"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn token(call: NativeCallContext, host: Host) -> Result<Secret, Box<EvalAltResult>> {
+        block(&call, &context(&call), async { k3s::token(&host).await.map(|token| Secret::new(token.reveal())) })
+    }
+}

@@ -1,0 +1,242 @@
+//! Brings the executable and the archives of images to a host: verified before they take their place, and put there by
+//! renaming, so that nobody ever runs half a file.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::artifact::{Artifacts, Binary, Sum, is_archive};
+use super::options::Options;
+use super::probe::Facts;
+use super::unit::BINARY;
+use crate::error::{Error, Result};
+use crate::host::{Host, ScriptOptions, quote};
+use crate::report::{Change, Event};
+
+/// The functions that download, verify and place.
+const LIBRARY: &str = include_str!("install.sh");
+
+/// How long a host may take to download the executable.
+const DOWNLOAD: u64 = 900;
+
+/// An archive of images as a host is to have it.
+#[derive(Debug)]
+struct Image {
+    path: PathBuf,
+    target: String,
+    sha256: String,
+}
+
+/// What a host lacks.
+#[derive(Debug)]
+pub struct Installation {
+    binary: Option<(Binary, String)>,
+    images: Vec<Image>,
+    present: u64,
+}
+
+/// The path on the host of an archive of images.
+pub fn image_target(data: &str, path: &Path) -> Result<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match is_archive(&name) && !name.contains(char::is_whitespace) {
+        true => Ok(format!("{data}/agent/images/{name}")),
+        false => Err(Error::refused(format!("{} is no archive of images that k3s would import", path.display()))
+            .help("its name must end with .tar, .tar.gz, .tar.zst, .tar.lz4 or .tar.bz2, and have no blanks")),
+    }
+}
+
+impl Installation {
+    /// Compares what a host has with what it is to get.
+    ///
+    /// # Errors
+    /// Refused for another version than the installed one, and for files here that can't be read or are not what their
+    /// checksum says.
+    pub async fn new(options: &Options, artifacts: Artifacts, facts: &Facts) -> Result<Self> {
+        let version = options.version.to_string();
+        let binary = artifacts.binary;
+        let why = match &facts.version {
+            None => Some(format!("{version} from {}", binary.origin())),
+            Some(installed) if *installed != version && facts.registered => {
+                return Err(Error::refused(format!("this host runs k3s {installed}, and {version} is wanted")).help(
+                    "another version needs a backup and an order of steps, which this function does not do: \
+                           name the installed version to go on with it",
+                ));
+            }
+            Some(installed) if *installed != version => {
+                Some(format!("{installed} -> {version} from {}", binary.origin()))
+            }
+            Some(_) => binary
+                .sha256()
+                .filter(|sum| facts.sums.get(BINARY).is_some_and(|found| found != sum))
+                .map(|_| format!("{version} again: its content is not that of {}", binary.origin())),
+        };
+        let mut missing = Vec::new();
+        let mut present = u64::from(why.is_none());
+        for (path, listed) in artifacts.images {
+            let sha256 = sum_of_file(&path).await?;
+            if let Some(listed) = listed.filter(|listed| *listed != sha256) {
+                return Err(mismatch(&path, &listed, &sha256));
+            }
+            let target = image_target(&facts.data, &path)?;
+            match facts.sums.get(&target) == Some(&sha256) {
+                true => present += 1,
+                false => missing.push(Image { path, target, sha256 }),
+            }
+        }
+        if why.is_some()
+            && let Binary::Upload { path, sha256 } = &binary
+        {
+            let found = sum_of_file(path).await?;
+            if found != *sha256 {
+                return Err(mismatch(path, sha256, &found));
+            }
+        }
+        if why.is_some()
+            && matches!(binary, Binary::Download { .. })
+            && !["curl", "wget"].iter().any(|name| facts.commands.contains(*name))
+        {
+            return Err(Error::refused("this host has neither curl nor wget to download k3s with")
+                .help("install one of them there, or give `source` a path on this machine: then it is sent"));
+        }
+        Ok(Installation { binary: why.map(|why| (binary, why)), images: missing, present })
+    }
+
+    /// Whether the executable is replaced.
+    pub fn replaces_binary(&self) -> bool {
+        self.binary.is_some()
+    }
+
+    /// Whether anything is missing.
+    pub fn changes(&self) -> bool {
+        self.binary.is_some() || !self.images.is_empty()
+    }
+
+    /// How many things are there already.
+    pub fn present(&self) -> u64 {
+        self.present
+    }
+
+    /// Brings what is missing, or in a plan only says so.
+    pub async fn apply(&self, host: &Host, options: &Options) -> Result<()> {
+        let planned = host.run_context().is_plan();
+        for image in &self.images {
+            if !planned {
+                self.send_image(host, image).await?;
+            }
+            report(host, format!("file:{}", image.target), format!("sent from {}", image.path.display()), planned);
+        }
+        if let Some((binary, why)) = &self.binary {
+            if !planned {
+                install(host, binary, &options.version.to_string()).await?;
+            }
+            report(host, format!("file:{BINARY}"), why.clone(), planned);
+        }
+        Ok(())
+    }
+
+    async fn send_image(&self, host: &Host, image: &Image) -> Result<()> {
+        let temp = format!("{}.k3srun", image.target);
+        let folder = Path::new(&image.target).parent().unwrap_or(Path::new("/")).display().to_string();
+        let options = ScriptOptions::titled("making the folder of images");
+        host.check(&format!("mkdir -p {}", quote(&folder)), &options).await?;
+        send(host, &image.path, &temp).await?;
+        let script =
+            format!("{LIBRARY}verify {0} {1}\nplace {0} {2} 0644", quote(&temp), image.sha256, quote(&image.target));
+        run(host, &script, "putting images in place", 300).await
+    }
+}
+
+fn report(host: &Host, resource: String, summary: String, planned: bool) {
+    let change = Change { resource, summary, diff: None };
+    host.run_context().report().emit(Event::Changed { host: host.name().to_owned(), planned, change });
+}
+
+async fn install(host: &Host, binary: &Binary, version: &str) -> Result<()> {
+    let target = format!("place_binary \"$temp\" {BINARY} {}\n", quote(version));
+    match binary {
+        Binary::Upload { path, sha256 } => {
+            let temp = format!("{BINARY}.k3srun");
+            send(host, path, &temp).await?;
+            let script = format!("{LIBRARY}temp={}\nverify \"$temp\" {sha256}\n{target}", quote(&temp));
+            run(host, &script, "installing k3s", 300).await
+        }
+        Binary::Download { url, sum } => {
+            host.activity(format!("downloading k3s {version}"));
+            let sum = match sum {
+                Sum::Known(sha256) => format!("sum={sha256}\n"),
+                Sum::Listed { url, name } => format!("listed {} {}\n", quote(url), quote(name)),
+            };
+            let script = format!(
+                "{LIBRARY}temp={BINARY}.k3srun\n{sum}fetch {} \"$temp\"\nverify \"$temp\" \"$sum\"\n{target}",
+                quote(url)
+            );
+            run(host, &script, "downloading k3s", DOWNLOAD).await
+        }
+    }
+}
+
+async fn run(host: &Host, script: &str, title: &str, seconds: u64) -> Result<()> {
+    let output = host.script(script, &ScriptOptions::titled(title).timeout(seconds)).await;
+    host.activity("");
+    let output = output?;
+    let said = output.error_text();
+    let said = said.trim();
+    let (message, help) = match output.status {
+        0 => return Ok(()),
+        41 => (said.to_owned(), "can this host reach it? `source` with a path on this machine sends the file instead"),
+        42 => {
+            (said.to_owned(), "check `version` and `source`: nothing is installed unverified, and nothing was changed")
+        }
+        43 => (
+            said.to_owned(),
+            "the file is not what its checksum says: a broken download, or a changed file. Nothing was changed",
+        ),
+        44 => (said.to_owned(), "check `version` and `source`. Nothing was changed"),
+        status => (
+            format!("{title} failed with exit status {status}"),
+            "look at the output, and at the free space under /usr/local/bin and /var/lib",
+        ),
+    };
+    Err(Error::host(message).on(host.name()).output(output.tail()).help(help))
+}
+
+async fn send(host: &Host, path: &Path, temp: &str) -> Result<()> {
+    let unreadable = |error| unreadable(path, &error);
+    let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let size = file.metadata().await.map_err(unreadable)?.len();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut told = 0;
+    host.activity(format!("sending {name} ({} MB)", size >> 20));
+    let sent = host.put_from(temp, size, &mut file, |done| {
+        let tenths = done * 10 / size.max(1);
+        if tenths > told {
+            told = tenths;
+            host.activity(format!("sending {name} ({tenths}0% of {} MB)", size >> 20));
+        }
+    });
+    let sent = sent.await;
+    host.activity("");
+    sent
+}
+
+async fn sum_of_file(path: &Path) -> Result<String> {
+    let file = path.to_owned();
+    let sum = tokio::task::spawn_blocking(move || {
+        let mut hasher = Sha256::new();
+        std::io::copy(&mut std::fs::File::open(file)?, &mut hasher)?;
+        std::io::Result::Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    });
+    match sum.await {
+        Ok(sum) => sum.map_err(|error| unreadable(path, &error)),
+        Err(error) => Err(Error::refused(format!("can't read {}: {error}", path.display()))),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    Error::refused(format!("can't read {}: {error}", path.display()))
+}
+
+fn mismatch(path: &Path, wanted: &str, found: &str) -> Error {
+    Error::refused(format!("the sha256 of {} is {found}, not {wanted}", path.display()))
+        .help("the file is damaged, or the checksum is that of another one; nothing was changed")
+}

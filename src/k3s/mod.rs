@@ -1,0 +1,28 @@
+//! k3s on a host: installed from a verified source, configured by typed options, started, watched until its node is ready.
+//!
+//! [`settings`] has a row for every option that goes into config.yaml, [`diagnosis`] one for every line of the journal that
+//! we can explain.
+
+pub mod artifact;
+pub mod config;
+pub mod diagnosis;
+pub mod settings;
+pub mod unit;
+
+mod changes;
+mod deploy;
+mod form;
+mod install;
+mod kubeconfig;
+mod node;
+mod options;
+mod probe;
+mod start;
+mod status;
+mod token;
+
+pub use deploy::{Join, agent, server};
+pub use kubeconfig::{KubeconfigOptions, kubeconfig, text as kubeconfig_text};
+pub use options::{AgentOptions, Options, ServerOptions};
+pub use status::{Status, status};
+pub use token::{Token, token};

@@ -1,0 +1,200 @@
+//! Starts the unit without waiting in systemd, which would wait for ever, and watches it: until the node is ready, until
+//! the journal says that it never will be, or until the time is up.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+
+use super::diagnosis::{SYMPTOMS, Symptom, Verdict, progress, recognise};
+use super::options::Options;
+use super::probe::{Facts, STATE, read};
+use super::settings::Role;
+use crate::error::{Error, Result};
+use crate::host::{Host, ScriptOptions, quote};
+use crate::report::Level;
+
+const START: &str = include_str!("start.sh");
+
+/// Time between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Time after which we say again what we wait for.
+const TELL: Duration = Duration::from_secs(10);
+
+/// A unit counts as stable after so many seconds: systemd restarts a dead one after 5.
+const STABLE: i64 = 6;
+
+/// So many restarts while we watch mean that k3s doesn't get up by itself.
+const RESTARTS: u64 = 3;
+
+/// A start that is watched: where its journal begins.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    cursor: String,
+    /// The start before this one: its last lines don't count.
+    before: String,
+}
+
+impl Watch {
+    /// Watches a unit that somebody else has started.
+    pub fn now() -> Self {
+        Watch::default()
+    }
+}
+
+/// Starts or restarts the unit; returns at once.
+pub async fn begin(host: &Host, role: Role, action: &str) -> Result<Watch> {
+    let script = format!("unit={} action={action}\n{START}", role.unit());
+    let options = ScriptOptions::titled(format!("systemctl {action} {}", role.unit())).timeout(60);
+    let output = host.check(&script, &options).await?;
+    let mut watch = Watch::default();
+    for line in output.text().lines() {
+        match line.split_once('=') {
+            Some(("cursor", cursor)) => cursor.clone_into(&mut watch.cursor),
+            Some(("invocation", id)) => id.clone_into(&mut watch.before),
+            _ => {}
+        }
+    }
+    Ok(watch)
+}
+
+/// A line of the journal.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "MESSAGE", default)]
+    message: serde_json::Value,
+    #[serde(rename = "__CURSOR", default)]
+    cursor: String,
+}
+
+/// Waits until the node is ready: the unit is active and has stayed so, and its kubelet has said Ready since the start.
+///
+/// # Errors
+/// Host, with cause and remedy, as soon as the journal shows an error that waiting doesn't mend, when k3s keeps dying, or
+/// when the time is up.
+pub async fn wait(host: &Host, options: &Options, facts: &Facts, watch: &Watch) -> Result<Facts> {
+    let role = options.role;
+    let begin = Instant::now();
+    let mut seen: Vec<(&'static Symptom, String)> = Vec::new();
+    let mut new = watch.clone();
+    let mut fewest_restarts = u64::MAX;
+    let mut told = ("", Duration::ZERO);
+    loop {
+        let look = look(host, role, facts, &new).await?;
+        for line in look.lines {
+            new.cursor = line.cursor;
+            let message = line.message.as_str().unwrap_or_default().to_owned();
+            let Some(symptom) = recognise(&message) else { continue };
+            if seen.iter().any(|(known, _)| *known == symptom) {
+                continue;
+            }
+            match symptom.verdict {
+                Verdict::Permanent => {
+                    return Err(failed(host, role, watch, "can't become ready", Some((symptom, message))).await);
+                }
+                Verdict::Warning => host.note(Level::Warning, format!("k3s: {}: {}", symptom.cause, symptom.remedy)),
+                Verdict::Transient => host.note(Level::Detail, format!("k3s: {}", symptom.cause)),
+            }
+            seen.push((symptom, message));
+        }
+        let unit = &look.facts.unit;
+        if look.facts.is_ready() && unit.active_for() >= STABLE {
+            host.activity("");
+            return Ok(look.facts);
+        }
+        // A manual start sets systemd's count back to 0, but not before the old process has ended.
+        fewest_restarts = fewest_restarts.min(unit.restarts);
+        let restarts = unit.restarts - fewest_restarts;
+        let why = seen.iter().rev().find(|(symptom, _)| symptom.verdict == Verdict::Transient).cloned();
+        if restarts >= RESTARTS {
+            return Err(
+                failed(host, role, watch, &format!("dies again and again ({} restarts)", unit.restarts), why).await
+            );
+        }
+        let left = options.timeout.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            let state = match &look.facts.node {
+                Some(node) if unit.is_active() => format!("the kubelet says: {}", node.message),
+                _ => progress(role, &unit.active).to_owned(),
+            };
+            let what = format!("is not ready after {} s: {state}", options.timeout.as_secs());
+            return Err(failed(host, role, watch, &what, why).await);
+        }
+        let state = progress(role, &unit.active);
+        if told.0 != state || begin.elapsed() - told.1 >= TELL {
+            told = (state, begin.elapsed());
+            host.activity(format!("k3s: {state} ({} s)", begin.elapsed().as_secs()));
+        }
+        sleep(PAUSE.min(left)).await;
+    }
+}
+
+struct Look {
+    facts: Facts,
+    lines: Vec<Line>,
+}
+
+/// Reads unit, node and the telling lines of the journal.
+async fn look(host: &Host, role: Role, facts: &Facts, watch: &Watch) -> Result<Look> {
+    let patterns: Vec<String> = SYMPTOMS.iter().map(|symptom| format!("-e {}", quote(symptom.fragment))).collect();
+    let script = format!(
+        "unit={} data={} node={}\n{STATE}\nunit_state\n[ \"$(systemctl is-active $unit.service)\" != active ] || node_state\n\
+         echo '--'\n{} | grep -F {} | head -n 200\nexit 0",
+        role.unit(),
+        quote(&facts.data),
+        quote(&facts.name),
+        journal(role, watch),
+        patterns.join(" "),
+    );
+    let output = host.script(&script, &ScriptOptions::titled("watching k3s").timeout(60)).await?;
+    let text = output.text();
+    let (state, journal) = text.split_once("\n--").unwrap_or((&text, ""));
+    let lines = journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Look { facts: read(state), lines })
+}
+
+/// The command that prints the journal of the start that is watched, a JSON object a line.
+fn journal(role: Role, watch: &Watch) -> String {
+    let after = match watch.cursor.as_str() {
+        "" => "--since=now".to_owned(),
+        cursor => format!("--after-cursor={}", quote(cursor)),
+    };
+    let mut command = format!(
+        "journalctl -q --no-pager -u {}.service {after} -o json --output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
+        role.unit()
+    );
+    if !watch.before.is_empty() {
+        command.push_str(&format!(" | grep -vF {}", quote(&watch.before)));
+    }
+    command
+}
+
+/// The error with cause, remedy, and the last complaints of the journal.
+async fn failed(host: &Host, role: Role, watch: &Watch, what: &str, why: Option<(&Symptom, String)>) -> Error {
+    host.activity("");
+    let unit = role.unit();
+    let script = format!(
+        "{} | grep -E 'level=(error|fatal)|\"MESSAGE\" *: *\"[EF][0-9]{{4}} |exited|Failed' | tail -n 8\nexit 0",
+        journal(role, watch)
+    );
+    let said = host.script(&script, &ScriptOptions::titled("reading the journal").timeout(30)).await;
+    let mut lines: Vec<String> = said
+        .map(|output| output.text())
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Line>(line).ok()?.message.as_str().map(str::to_owned))
+        .collect();
+    let journal = format!("`journalctl -u {unit}` on the host has the whole story; the unit goes on trying");
+    let error = match why {
+        Some((symptom, line)) => {
+            if !lines.contains(&line) {
+                lines.insert(0, line);
+            }
+            Error::host(format!("k3s {what}: {}", symptom.cause)).help(format!("{}. {journal}", symptom.remedy))
+        }
+        None => Error::host(format!("k3s {what}")).help(journal),
+    };
+    let output = host.run_context().secrets().masked(&lines.join("\n"));
+    error.on(host.name()).output(output)
+}

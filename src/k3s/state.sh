@@ -1,0 +1,15 @@
+# What is read again and again while a node starts. Needs $unit, $data and $node; prints a word and its value on each line.
+# Times are seconds since 1970.
+seconds() { [ -n "$1" ] && date -d "$1" +%s 2>/dev/null; }
+unit_state() {
+  systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p NRestarts -p InvocationID \
+    -p NeedDaemonReload -p Result -p ExecMainStatus
+  echo "Started=$(seconds "$(systemctl show "$unit.service" -p ExecMainStartTimestamp --value)")"
+  echo "Active=$(seconds "$(systemctl show "$unit.service" -p ActiveEnterTimestamp --value)")"
+  echo "Now=$(date +%s)"
+}
+# By the kubelet's own credentials: they are on servers and agents alike, and may read the node that they belong to.
+node_state() {
+  [ -s "$data/agent/kubelet.kubeconfig" ] || return 0
+  timeout 8 /usr/local/bin/k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" --request-timeout=5s get node "$node" -o jsonpath='{"node.name="}{.metadata.name}{"\nnode.labels="}{.metadata.labels}{"\nnode.taints="}{.spec.taints}{"\nnode.ready="}{.status.conditions[?(@.type=="Ready")].status}{"\nnode.heartbeat="}{.status.conditions[?(@.type=="Ready")].lastHeartbeatTime}{"\nnode.message="}{.status.conditions[?(@.type=="Ready")].message}{"\nnode.addresses="}{.status.addresses[?(@.type=="InternalIP")].address}{"\nnode.version="}{.status.nodeInfo.kubeletVersion}{"\n"}' 2>/dev/null
+}
