@@ -3,11 +3,11 @@ package agent
 import (
 	"encoding/json"
 	"net"
-	"os"
 	"strings"
 
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/process"
+	"k3srun.test/lab/k3s/internal/resolver"
 )
 
 // startKubelet gives the kubelet its settings in a file, so that --kubelet-arg flags win over them.
@@ -72,17 +72,10 @@ func (n *Node) kubeletConfig() map[string]any {
 	}
 }
 
-// resolvConf is what pods inherit: the host's file unless it points at a loopback stub, which no pod can reach.
+// resolvConf is what pods inherit.
 func (n *Node) resolvConf() string {
 	if n.opts.ResolvConf != "" {
 		return n.opts.ResolvConf
 	}
-	for _, path := range []string{"/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"} {
-		if content, err := os.ReadFile(path); err == nil && hasReachableNameserver(string(content)) {
-			return path
-		}
-	}
-	fallback := n.opts.Agent("etc", "resolv.conf")
-	warnLoopbackResolver(fallback)
-	return fallback
+	return resolver.File(n.opts.Agent("etc", "resolv.conf"))
 }

@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
 	"encoding/json"
 	"os"
 	"strings"
@@ -13,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"k3srun.test/lab/k3s/internal/nodeconfig"
 )
 
 // register waits until the kubelet has made the Node, gives it labels and annotations, and waits for its pod range.
@@ -66,15 +66,9 @@ func (n *Node) labels() map[string]string {
 }
 
 func (n *Node) annotations() map[string]string {
-	args := maskSecrets(n.nodeArgs)
-	env := nodeEnv()
-	annotations := map[string]string{
-		"k3s.io/hostname":         n.name,
-		"k3s.io/internal-ip":      n.ip.String(),
-		"k3s.io/node-args":        asJSON(args),
-		"k3s.io/node-env":         asJSON(env),
-		"k3s.io/node-config-hash": configHash(asJSON(args) + asJSON(env)),
-	}
+	annotations := nodeconfig.Annotations(n.nodeArgs)
+	annotations["k3s.io/hostname"] = n.name
+	annotations["k3s.io/internal-ip"] = n.ip.String()
 	if len(n.opts.ExternalIPs) > 0 {
 		annotations["k3s.io/external-ip"] = strings.Join(n.opts.ExternalIPs, ",")
 	}
@@ -85,60 +79,4 @@ func (n *Node) annotations() map[string]string {
 		}
 	}
 	return annotations
-}
-
-// maskSecrets splits "--name=value" and hides the values of the flags that are secret.
-func maskSecrets(args []string) []string {
-	secret := map[string]bool{"--token": true, "-t": true, "--agent-token": true}
-	var masked []string
-	for i := 0; i < len(args); i++ {
-		name, value, found := strings.Cut(args[i], "=")
-		if !strings.HasPrefix(name, "-") {
-			masked = append(masked, args[i])
-			continue
-		}
-		if !found && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
-			i++
-			value, found = args[i], true
-		}
-		masked = append(masked, name)
-		if secret[name] {
-			value = "********"
-		}
-		if found {
-			masked = append(masked, value)
-		}
-	}
-	return masked
-}
-
-func nodeEnv() map[string]string {
-	env := map[string]string{}
-	for _, entry := range os.Environ() {
-		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "K3S_") {
-			continue
-		}
-		if strings.Contains(name, "TOKEN") {
-			value = "********"
-		}
-		env[name] = value
-	}
-	return env
-}
-
-func configHash(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return base32.StdEncoding.EncodeToString(sum[:])
-}
-
-func asJSON(value any) string {
-	if list, ok := value.([]string); ok {
-		value = append([]string{}, list...)
-	}
-	content, err := json.Marshal(value)
-	if err != nil {
-		return ""
-	}
-	return string(content)
 }

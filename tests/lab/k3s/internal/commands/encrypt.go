@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"k3srun.test/lab/k3s/internal/control"
+	"k3srun.test/lab/k3s/internal/encryption"
 )
 
 // SecretsEncrypt is `k3s secrets-encrypt`.
@@ -34,7 +34,7 @@ func encryptionStatus(c *cli.Context) error {
 		fmt.Printf("%s", content)
 		return nil
 	}
-	var status control.EncryptionStatus
+	var status encryption.Status
 	if err := json.Unmarshal(content, &status); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func encryptionStatus(c *cli.Context) error {
 	return nil
 }
 
-func printEncryption(status control.EncryptionStatus) {
+func printEncryption(status encryption.Status) {
 	if status.Enable == nil {
 		fmt.Println("Encryption Status: Disabled, no configuration file found")
 		return

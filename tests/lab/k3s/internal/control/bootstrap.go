@@ -2,24 +2,15 @@ package control
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/pbkdf2"
-	"crypto/rand"
-	"crypto/sha1"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"k3srun.test/lab/k3s/internal/bootstrapdata"
 	"k3srun.test/lab/k3s/internal/layout"
 )
-
-const bootstrapPrefix = "/bootstrap/"
 
 var errOtherToken = errors.New("preparing server: failed to bootstrap cluster data: bootstrap data already found and encrypted with different token")
 
@@ -38,15 +29,15 @@ func bootstrapFiles(l layout.Layout) map[string]string {
 
 // checkBootstrap fails if the database belongs to another token. found says whether there is data at all.
 func checkBootstrap(ctx context.Context, client *clientv3.Client, password string) (found bool, err error) {
-	response, err := client.Get(ctx, bootstrapPrefix, clientv3.WithPrefix())
+	response, err := client.Get(ctx, bootstrapdata.Prefix, clientv3.WithPrefix())
 	if err != nil {
 		return false, err
 	}
 	for _, item := range response.Kvs {
-		if string(item.Key) != bootstrapKey(password) {
+		if string(item.Key) != bootstrapdata.Key(password) {
 			return true, errOtherToken
 		}
-		if _, err := decrypt(password, string(item.Value)); err != nil {
+		if _, err := bootstrapdata.Open(password, string(item.Value)); err != nil {
 			return true, errOtherToken
 		}
 	}
@@ -70,66 +61,10 @@ func saveBootstrap(ctx context.Context, client *clientv3.Client, l layout.Layout
 	if err != nil {
 		return err
 	}
-	sealed, err := encrypt(password, plain)
+	sealed, err := bootstrapdata.Seal(password, plain)
 	if err != nil {
 		return err
 	}
-	_, err = client.Put(ctx, bootstrapKey(password), sealed)
+	_, err = client.Put(ctx, bootstrapdata.Key(password), sealed)
 	return err
-}
-
-func bootstrapKey(password string) string {
-	sum := sha256.Sum256([]byte(password))
-	return bootstrapPrefix + hex.EncodeToString(sum[:])[:12]
-}
-
-func encrypt(passphrase string, plain []byte) (string, error) {
-	salt := make([]byte, 8)
-	if _, err := rand.Read(salt); err != nil {
-		return "", err
-	}
-	gcm, err := cipherFor(passphrase, salt)
-	if err != nil {
-		return "", err
-	}
-	nonce := make([]byte, gcm.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(salt) + ":" + base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, plain, nil)), nil
-}
-
-func decrypt(passphrase, sealed string) ([]byte, error) {
-	const saltHex = 16
-	if len(sealed) <= saltHex || sealed[saltHex] != ':' {
-		return nil, errors.New("malformed bootstrap data")
-	}
-	salt, err := hex.DecodeString(sealed[:saltHex])
-	if err != nil {
-		return nil, err
-	}
-	content, err := base64.StdEncoding.DecodeString(sealed[saltHex+1:])
-	if err != nil {
-		return nil, err
-	}
-	gcm, err := cipherFor(passphrase, salt)
-	if err != nil {
-		return nil, err
-	}
-	if len(content) < gcm.NonceSize() {
-		return nil, errors.New("malformed bootstrap data")
-	}
-	return gcm.Open(nil, content[:gcm.NonceSize()], content[gcm.NonceSize():], nil)
-}
-
-func cipherFor(passphrase string, salt []byte) (cipher.AEAD, error) {
-	key, err := pbkdf2.Key(sha1.New, passphrase, salt, 4096, 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
 }

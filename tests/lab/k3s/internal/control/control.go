@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"k3srun.test/lab/k3s/internal/credentials"
+	"k3srun.test/lab/k3s/internal/encryption"
 	"k3srun.test/lab/k3s/internal/kubeconfig"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
@@ -27,7 +29,7 @@ const readyTimeout = 15 * time.Minute
 var apiURL = fmt.Sprintf("https://127.0.0.1:%d", apiPort)
 
 // Start runs the datastore and the API server, and returns the handler of the latter.
-func Start(group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords Passwords) (http.Handler, error) {
+func Start(group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords credentials.Passwords) (http.Handler, error) {
 	ctx := group.Context()
 	if !opts.ClusterInit && !etcdExists(opts.Layout) {
 		return nil, errNoDatastore
@@ -41,7 +43,7 @@ func Start(group *process.Group, opts options.Server, nodeName string, nodeIP ne
 	logrus.Infof("Running kube-apiserver %s", args)
 	handler, err := startAPIServer(group, args, opts.HTTPSPort)
 	if err != nil {
-		return nil, fmt.Errorf("starting kubernetes: preparing server: %w", err)
+		return nil, process.EndedError{Name: "apiserver", Err: err}
 	}
 	if err := waitForAPI(ctx, opts); err != nil {
 		return nil, process.EndedError{Name: "apiserver", Err: err}
@@ -51,7 +53,7 @@ func Start(group *process.Group, opts options.Server, nodeName string, nodeIP ne
 
 // startDatastore runs etcd, makes sure that it belongs to this token and this node, and stores what a
 // restored server would need.
-func startDatastore(ctx context.Context, group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords Passwords) error {
+func startDatastore(ctx context.Context, group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords credentials.Passwords) error {
 	logrus.Infof("Starting etcd for cluster member %s", nodeName)
 	etcd, err := startEtcd(ctx, opts, nodeName, nodeIP)
 	if err != nil {
@@ -78,14 +80,14 @@ func startDatastore(ctx context.Context, group *process.Group, opts options.Serv
 	if err := waitForMembership(ctx, client, etcd.Config().Name, nodeIP); err != nil {
 		return process.EndedError{Name: "etcd", Err: err}
 	}
-	if err := ensureEncryption(opts); err != nil {
+	if err := encryption.Ensure(opts); err != nil {
 		return err
 	}
 	ca, err := os.ReadFile(opts.TLS("server-ca.crt"))
 	if err != nil {
 		return err
 	}
-	if err := WriteTokenFiles(opts, passwords, ca); err != nil {
+	if err := credentials.WriteFiles(opts, passwords, ca); err != nil {
 		return err
 	}
 	if found {

@@ -14,6 +14,7 @@ import (
 	"k3srun.test/lab/k3s/internal/addons"
 	"k3srun.test/lab/k3s/internal/agent"
 	"k3srun.test/lab/k3s/internal/control"
+	"k3srun.test/lab/k3s/internal/credentials"
 	"k3srun.test/lab/k3s/internal/hostnet"
 	"k3srun.test/lab/k3s/internal/join"
 	"k3srun.test/lab/k3s/internal/layout"
@@ -87,7 +88,7 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 	if err != nil {
 		return err
 	}
-	passwords, err := control.ResolvePasswords(opts)
+	passwords, err := credentials.Resolve(opts)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"k3srun.test/lab/k3s/internal/control"
+	"k3srun.test/lab/k3s/internal/credentials"
+	"k3srun.test/lab/k3s/internal/encryption"
 	"k3srun.test/lab/k3s/internal/join"
 	"k3srun.test/lab/k3s/internal/options"
 )
@@ -25,14 +27,14 @@ import (
 type Supervisor struct {
 	opts        options.Server
 	authorities *control.Authorities
-	passwords   control.Passwords
+	passwords   credentials.Passwords
 	config      join.Config
 	api         atomic.Pointer[http.Handler]
 	client      atomic.Pointer[kubernetes.Interface]
 }
 
 // New makes a supervisor that doesn't listen yet.
-func New(opts options.Server, authorities *control.Authorities, passwords control.Passwords, config join.Config) *Supervisor {
+func New(opts options.Server, authorities *control.Authorities, passwords credentials.Passwords, config join.Config) *Supervisor {
 	return &Supervisor{opts: opts, authorities: authorities, passwords: passwords, config: config}
 }
 
@@ -109,7 +111,7 @@ func (s *Supervisor) apiServers(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Supervisor) encryptionStatus(w http.ResponseWriter, _ *http.Request) {
-	status, err := control.ReadEncryptionStatus(s.opts.Layout)
+	status, err := encryption.ReadStatus(s.opts.Layout)
 	if err != nil {
 		logrus.Errorf("secrets-encrypt error: %v", err)
 		sendError(w, http.StatusInternalServerError, err.Error())

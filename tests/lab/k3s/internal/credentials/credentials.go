@@ -1,4 +1,5 @@
-package control
+// Package credentials has the secrets with which nodes join, and the files that hold them.
+package credentials
 
 import (
 	"fmt"
@@ -18,8 +19,8 @@ type Passwords struct {
 	Agent string
 }
 
-// ResolvePasswords takes the configured tokens, else those of an earlier start, else makes one.
-func ResolvePasswords(opts options.Server) (Passwords, error) {
+// Resolve takes the configured tokens, else those of an earlier start, else makes one.
+func Resolve(opts options.Server) (Passwords, error) {
 	server, err := configured(opts.Token, opts.TokenFile)
 	if err != nil {
 		return Passwords{}, err
@@ -64,8 +65,8 @@ func configured(direct, file string) (string, error) {
 	return strings.TrimSpace(string(content)), nil
 }
 
-// WriteTokenFiles leaves the full tokens where an operator looks for them.
-func WriteTokenFiles(opts options.Server, passwords Passwords, serverCA []byte) error {
+// WriteFiles leaves the full tokens where an operator looks for them.
+func WriteFiles(opts options.Server, passwords Passwords, serverCA []byte) error {
 	hash := token.HashCA(serverCA)
 	server := token.Token{CAHash: hash, User: "server", Password: passwords.Server}
 	if err := layout.WriteFile(opts.Server("token"), []byte(server.String()+"\n"), 0o600); err != nil {

@@ -1,4 +1,5 @@
-package control
+// Package encryption keeps the API server's configuration for the encryption of Secrets at rest.
+package encryption
 
 import (
 	"crypto/rand"
@@ -14,8 +15,8 @@ import (
 	"k3srun.test/lab/k3s/internal/options"
 )
 
-// EncryptionStatus is what `k3s secrets-encrypt status -o json` prints.
-type EncryptionStatus struct {
+// Status is what `k3s secrets-encrypt status -o json` prints.
+type Status struct {
 	Stage        string   `json:"stage"`
 	ActiveKey    string   `json:"activekey"`
 	Enable       *bool    `json:"enable,omitempty"`
@@ -24,35 +25,35 @@ type EncryptionStatus struct {
 	InactiveKeys []string `json:"inactivekeys,omitempty"`
 }
 
-type encryptionKey struct {
+type key struct {
 	Name   string `json:"name"`
 	Secret string `json:"secret"`
 }
 
 type keyList struct {
-	Keys []encryptionKey `json:"keys"`
+	Keys []key `json:"keys"`
 }
 
-// encryptionProvider is one of the API server's provider configurations; exactly one field is set.
-type encryptionProvider struct {
+// provider is one of the API server's provider configurations; exactly one field is set.
+type provider struct {
 	AESCBC    *keyList  `json:"aescbc,omitempty"`
 	Secretbox *keyList  `json:"secretbox,omitempty"`
 	Identity  *struct{} `json:"identity,omitempty"`
 }
 
-type encryptionResource struct {
-	Resources []string             `json:"resources"`
-	Providers []encryptionProvider `json:"providers"`
+type resource struct {
+	Resources []string   `json:"resources"`
+	Providers []provider `json:"providers"`
 }
 
-type encryptionConfig struct {
-	Kind       string               `json:"kind"`
-	APIVersion string               `json:"apiVersion"`
-	Resources  []encryptionResource `json:"resources"`
+type configuration struct {
+	Kind       string     `json:"kind"`
+	APIVersion string     `json:"apiVersion"`
+	Resources  []resource `json:"resources"`
 }
 
-// ensureEncryption writes the API server's configuration with a fresh key, once.
-func ensureEncryption(opts options.Server) error {
+// Ensure writes the API server's configuration with a fresh key, once.
+func Ensure(opts options.Server) error {
 	path := opts.Cred("encryption-config.json")
 	if _, err := os.Stat(path); err == nil || !opts.SecretsEncryption {
 		return nil
@@ -61,23 +62,23 @@ func ensureEncryption(opts options.Server) error {
 	if _, err := rand.Read(secret); err != nil {
 		return err
 	}
-	key := encryptionKey{Secret: base64.StdEncoding.EncodeToString(secret)}
-	var provider encryptionProvider
+	first := key{Secret: base64.StdEncoding.EncodeToString(secret)}
+	var active provider
 	switch opts.SecretsEncryptionProvider {
 	case "aescbc":
-		key.Name = "aescbckey"
-		provider.AESCBC = &keyList{Keys: []encryptionKey{key}}
+		first.Name = "aescbckey"
+		active.AESCBC = &keyList{Keys: []key{first}}
 	case "secretbox":
-		key.Name = "secretboxkey"
-		provider.Secretbox = &keyList{Keys: []encryptionKey{key}}
+		first.Name = "secretboxkey"
+		active.Secretbox = &keyList{Keys: []key{first}}
 	default:
 		return fmt.Errorf("unsupported secrets-encryption-provider %s", opts.SecretsEncryptionProvider)
 	}
-	content, err := json.Marshal(encryptionConfig{
+	content, err := json.Marshal(configuration{
 		Kind: "EncryptionConfiguration", APIVersion: "apiserver.config.k8s.io/v1",
-		Resources: []encryptionResource{{
+		Resources: []resource{{
 			Resources: []string{"secrets"},
-			Providers: []encryptionProvider{provider, {Identity: &struct{}{}}},
+			Providers: []provider{active, {Identity: &struct{}{}}},
 		}},
 	})
 	if err != nil {
@@ -93,27 +94,27 @@ func ensureEncryption(opts options.Server) error {
 	return layout.WriteFile(opts.Cred("encryption-state.json"), state, 0o600)
 }
 
-// ReadEncryptionStatus tells the state from the files below server/cred.
-func ReadEncryptionStatus(l layout.Layout) (EncryptionStatus, error) {
+// ReadStatus tells the state from the files below server/cred.
+func ReadStatus(l layout.Layout) (Status, error) {
 	content, err := os.ReadFile(l.Cred("encryption-config.json"))
 	if os.IsNotExist(err) {
-		return EncryptionStatus{}, nil
+		return Status{}, nil
 	}
 	if err != nil {
-		return EncryptionStatus{}, err
+		return Status{}, err
 	}
-	var config encryptionConfig
+	var config configuration
 	if err := json.Unmarshal(content, &config); err != nil {
-		return EncryptionStatus{}, err
+		return Status{}, err
 	}
 	var state string
 	if raw, err := os.ReadFile(l.Cred("encryption-state.json")); err == nil {
 		if err := json.Unmarshal(raw, &state); err != nil {
-			return EncryptionStatus{}, err
+			return Status{}, err
 		}
 	}
 	stage, hash, _ := strings.Cut(state, "-")
-	status := EncryptionStatus{Stage: stage, HashMatch: hash == sha256Hex(content)}
+	status := Status{Stage: stage, HashMatch: hash == sha256Hex(content)}
 	if !status.HashMatch {
 		status.HashError = "hash does not match between the configuration and the state"
 	}
@@ -135,7 +136,7 @@ func ReadEncryptionStatus(l layout.Layout) (EncryptionStatus, error) {
 	return status, nil
 }
 
-func (p encryptionProvider) keys() []encryptionKey {
+func (p provider) keys() []key {
 	switch {
 	case p.AESCBC != nil:
 		return p.AESCBC.Keys
