@@ -9,7 +9,7 @@ import (
 func TestReachable(t *testing.T) {
 	for content, want := range map[string]bool{
 		"nameserver 203.0.113.1\n":                       true,
-		"search x\nnameserver 2001:db8::1\n":              true,
+		"search x\nnameserver 2001:db8::1\n":             true,
 		"nameserver 127.0.0.53\n":                        false,
 		"nameserver 203.0.113.1\nnameserver 127.0.0.1\n": false,
 		"nameserver fe80::1%eth0\n":                      false,
