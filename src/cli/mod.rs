@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod display;
+mod mistakes;
 mod run;
 mod source;
 mod words;

@@ -9,12 +9,13 @@ use tokio::runtime::Runtime;
 
 use super::args::Args;
 use super::display::{Display, error_text};
+use super::mistakes;
 use super::source::Source;
 use crate::bindings;
 use crate::error::{Error, Result};
 use crate::report::{Event, Level};
 use crate::run::{Mode, Run};
-use crate::script::{self, Context, Folders, Phases, Program, Settings};
+use crate::script::{self, Context, Phases, Program, Settings};
 
 /// Scripts recurse on this stack: up to 80 KB a call level in a debug build, 128 levels.
 const STACK: usize = 64 << 20;
@@ -22,6 +23,13 @@ const STACK: usize = 64 << 20;
 /// Runs what the command line asks for.
 pub fn run(args: &Args) -> ExitCode {
     let source = Source::read(args);
+    if let (Ok(source), [word]) = (&source, args.script_args())
+        && ["-h", "--help"].contains(&word.as_str())
+        && !source.outline.takes_arguments
+    {
+        return source.introduce();
+    }
+    let source = source.and_then(|source| mistakes::refuse(args, &source).map(|()| source));
     let display = Display::new(args, source.is_ok());
     let outcome = source.and_then(|source| start(args, &source, &display));
     ExitCode::from(outcome.unwrap_or_else(|error| {
@@ -47,11 +55,9 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
     let context = Context::new(run.clone(), runtime.handle().clone(), settings, phases);
     stop_on_signals(&runtime, &run);
     report.emit(Event::RunStarted { script: source.id.clone(), plan: args.plan });
-    let folders =
-        Folders { overrides: args.stdlib.iter().cloned().collect(), beside: source.folder.iter().cloned().collect() };
     let thread = std::thread::Builder::new().name("script".into()).stack_size(STACK);
     let status = std::thread::scope(|scope| {
-        let evaluate = || evaluate(&context, source, folders, display.color);
+        let evaluate = || evaluate(&context, source, display.color);
         let thread =
             thread.spawn_scoped(scope, evaluate).map_err(|error| Error::refused(format!("can't start: {error}")))?;
         thread.join().map_err(|_| Error::script("k3srun itself failed; please report it with the run log"))
@@ -72,9 +78,9 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
 }
 
 /// Evaluates the script, then its exit handlers. Returns the exit status.
-fn evaluate(context: &Arc<Context>, source: &Source, folders: Folders, color: bool) -> u8 {
+fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
     let sources = &context.sources;
-    let mut engine = script::engine(context, folders);
+    let mut engine = script::engine(context, source.folders.clone());
     bindings::register(&mut engine);
     let result = Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine));
     let status = match result {
@@ -86,6 +92,7 @@ fn evaluate(context: &Arc<Context>, source: &Source, folders: Folders, color: bo
         }
         Err(error) => report_failure(context, &source.id, &error, color),
     };
+    let status = if status == 0 { report_missed_phase(context, source, color) } else { status };
     context.run.renew();
     let mut worst = status;
     for handler in context.take_exit_handlers() {
@@ -106,6 +113,16 @@ fn report_failure(context: &Context, main: &str, error: &rhai::EvalAltResult, co
     let rendered = script::render(&context.sources, main, error, color);
     context.run.report().emit(failed(&failure.error, Some(failure.at), rendered));
     failure.error.kind.exit_status()
+}
+
+/// A phase that the command line names and that nobody knew before could still have come.
+fn report_missed_phase(context: &Context, source: &Source, color: bool) -> u8 {
+    let missed =
+        context.phases.missed().into_iter().find(|name| !source.outline.phases.iter().any(|known| known == name));
+    let Some(name) = missed else { return 0 };
+    let error = mistakes::no_phase(name, &context.phases.met());
+    context.run.report().emit(failed(&error, None, error_text(&error, color)));
+    error.kind.exit_status()
 }
 
 fn failed(error: &Error, at: Option<String>, rendered: String) -> Event {

@@ -1,11 +1,13 @@
 //! The script that the command line names.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Read, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
 
 use super::args::Args;
 use crate::error::{Error, Result};
+use crate::script::{Folders, Outline};
 
 /// Far more than any script has; what is larger is something else.
 const LARGEST: u64 = 8 << 20;
@@ -16,8 +18,10 @@ pub struct Source {
     pub id: String,
     /// Its text.
     pub text: String,
-    /// Where its imports are looked for first.
-    pub folder: Option<PathBuf>,
+    /// Where its imports are looked for.
+    pub folders: Folders,
+    /// What it is made of.
+    pub outline: Outline,
     /// Whether its value is printed.
     pub prints_value: bool,
 }
@@ -30,17 +34,16 @@ impl Source {
     pub fn read(args: &Args) -> Result<Self> {
         if let Some(text) = &args.eval {
             let help = "write one, for example: k3srun -e 'local().facts.kernel'";
-            return Self::new("<expression>", text.clone(), None, "the expression", help);
+            return Self::new(args, "<expression>", text.clone(), "the expression", help);
         }
         match args.script() {
             Some("-") => {
                 let text = read(io::stdin()).map_err(|error| unreadable("standard input", &error))?;
-                Self::new("<stdin>", text, None, "standard input", "pipe a script into it")
+                Self::new(args, "<stdin>", text, "standard input", "pipe a script into it")
             }
             Some(name) => {
                 let text = File::open(name).and_then(read).map_err(|error| unreadable(name, &error))?;
-                let folder = Path::new(name).parent().map(Path::to_path_buf);
-                Self::new(name, text, folder, name, "docs/playbooks.md shows how to write a playbook")
+                Self::new(args, name, text, name, "docs/playbooks.md shows how to write a playbook")
             }
             None => Err(Error::refused("nothing to run").help(
                 "name a playbook, for example: k3srun scripts/bootstrap.rhai --plan\nk3srun --help says what else there is",
@@ -48,12 +51,30 @@ impl Source {
         }
     }
 
-    fn new(id: &str, text: String, folder: Option<PathBuf>, what: &str, remedy: &str) -> Result<Self> {
+    fn new(args: &Args, id: &str, text: String, what: &str, remedy: &str) -> Result<Self> {
         if text.trim().is_empty() {
             return Err(Error::refused(format!("{what} is empty")).help(remedy));
         }
-        let prints_value = id == "<expression>";
-        Ok(Source { id: id.to_owned(), text, folder, prints_value })
+        let is_file = !id.starts_with('<');
+        let beside = Path::new(id).parent().filter(|_| is_file).map(Path::to_path_buf);
+        let folders =
+            Folders { overrides: args.stdlib.iter().cloned().collect(), beside: beside.into_iter().collect() };
+        let outline = Outline::of(folders.clone(), id, &text);
+        Ok(Source { id: id.to_owned(), text, folders, outline, prints_value: args.eval.is_some() })
+    }
+
+    /// Prints the comment at the script's start and its phases: what `--help` after a script means that doesn't take
+    /// arguments itself.
+    pub fn introduce(&self) -> ExitCode {
+        let comment = self.text.lines().map_while(|line| line.strip_prefix("//"));
+        let mut text: String = comment.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+        if !self.outline.phases.is_empty() {
+            text += &format!("\nPhases: {}\n", self.outline.phases.join(", "));
+        }
+        text += "\nk3srun's own options: k3srun --help\n";
+        // Printing help to a closed pipe is no failure.
+        let _ = io::stdout().write_all(text.trim_start().as_bytes());
+        ExitCode::SUCCESS
     }
 }
 

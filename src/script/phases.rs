@@ -15,13 +15,13 @@ pub struct Phases {
     /// Leave out what comes before this one.
     pub from: Option<String>,
     #[serde(skip)]
-    reached: Mutex<bool>,
+    met: Mutex<Vec<String>>,
 }
 
 impl Phases {
     /// A selection. Empty lists and no `from` select everything.
     pub fn new(only: Vec<String>, skip: Vec<String>, from: Option<String>) -> Self {
-        Phases { only, skip, from, reached: Mutex::new(false) }
+        Phases { only, skip, from, met: Mutex::default() }
     }
 
     /// Whether the phase `name`, which the script has come to, runs.
@@ -35,9 +35,24 @@ impl Phases {
     /// assert!(phases.wanted("verify"));
     /// ```
     pub fn wanted(&self, name: &str) -> bool {
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        *reached |= self.from.as_deref().is_none_or(|from| from == name);
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if !met.iter().any(|phase| phase == name) {
+            met.push(name.to_owned());
+        }
         let named = |list: &[String]| list.iter().any(|phase| phase == name);
-        *reached && !named(&self.skip) && (self.only.is_empty() || named(&self.only))
+        let reached = self.from.as_ref().is_none_or(|from| met.contains(from));
+        reached && !named(&self.skip) && (self.only.is_empty() || named(&self.only))
+    }
+
+    /// The phases that the script has come to, whether they ran or not.
+    pub fn met(&self) -> Vec<String> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The phases that were named, and that the script never came to.
+    pub fn missed(&self) -> Vec<&str> {
+        let met = self.met();
+        let named = self.only.iter().chain(&self.skip).chain(&self.from);
+        named.map(String::as_str).filter(|name| !met.iter().any(|phase| phase == name)).collect()
     }
 }
