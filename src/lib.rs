@@ -10,6 +10,7 @@ pub mod config;
 pub mod error;
 pub mod host;
 pub mod k3s;
+pub mod kube;
 pub mod report;
 pub mod resource;
 pub mod run;
