@@ -60,6 +60,7 @@ func startDatastore(ctx context.Context, group *process.Group, opts options.Serv
 		return err
 	}
 	group.Go("etcd", func(ctx context.Context) error {
+		defer etcd.Close()
 		select {
 		case <-ctx.Done():
 			return nil

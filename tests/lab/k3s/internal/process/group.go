@@ -17,14 +17,19 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// stopTimeout is how long a child may take to end after SIGTERM.
-const stopTimeout = 10 * time.Second
+const (
+	// stopTimeout is how long a child may take to end after SIGTERM.
+	stopTimeout = 10 * time.Second
+	// closeTimeout is how long the parts inside of this process may take to close their files and connections.
+	closeTimeout = 3 * time.Second
+)
 
 // Group holds what runs together.
 type Group struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wait   sync.WaitGroup
+	// children and parts are those that have not ended yet.
+	children, parts sync.WaitGroup
 }
 
 // NewGroup makes a group that ends with ctx.
@@ -39,16 +44,29 @@ func (g *Group) Context() context.Context { return g.ctx }
 // Shutdown stops the group because of err.
 func (g *Group) Shutdown(err error) { g.cancel(err) }
 
-// Wait returns when every child has ended, with the cause of the end.
+// Wait returns when every child has ended, with the cause of the end. The parts inside of this process
+// end with it, so they get some time to do it in order, but no more.
 func (g *Group) Wait() error {
 	<-g.ctx.Done()
-	g.wait.Wait()
+	deadline := time.After(closeTimeout)
+	g.children.Wait()
+	closed := make(chan struct{})
+	go func() {
+		g.parts.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-deadline:
+	}
 	return context.Cause(g.ctx)
 }
 
 // Go runs a part inside of this process.
 func (g *Group) Go(name string, run func(context.Context) error) {
+	g.parts.Add(1)
 	go func() {
+		defer g.parts.Done()
 		if err := run(g.ctx); g.ctx.Err() == nil {
 			g.Shutdown(EndedError{Name: name, Err: err})
 		}
@@ -58,9 +76,9 @@ func (g *Group) Go(name string, run func(context.Context) error) {
 // Child runs a part as a process of its own: this executable under another name, or a log of its own.
 func (g *Group) Child(name string, args []string, adjust ...func(*exec.Cmd)) {
 	logrus.Infof("Running %s %s", name, args)
-	g.wait.Add(1)
+	g.children.Add(1)
 	go func() {
-		defer g.wait.Done()
+		defer g.children.Done()
 		err := runChild(g.ctx, name, args, adjust)
 		if g.ctx.Err() != nil {
 			return
