@@ -10,7 +10,7 @@ import (
 // Using one is said in the log. The value says whether the flag is boolean.
 var (
 	ignoredNode = map[string]bool{
-		"log": false, "alsologtostderr": true, "vmodule": false, "image-credential-provider-bin-dir": false,
+		"log": false, "v": false, "prefer-bundled-bin": true, "alsologtostderr": true, "vmodule": false, "image-credential-provider-bin-dir": false,
 		"image-credential-provider-config": false, "docker": true, "container-runtime-endpoint": false,
 		"default-runtime": false, "disable-default-registry-endpoint": true, "nonroot-devices": true,
 		"private-registry": false, "snapshotter": false, "airgap-extra-registry": false, "selinux": true,
@@ -18,7 +18,7 @@ var (
 		"vpn-auth": false, "vpn-auth-file": false, "enable-pprof": true, "rootless": true, "disable-apiserver-lb": true,
 	}
 	ignoredServer = map[string]bool{
-		"supervisor-port": false, "apiserver-port": false, "apiserver-bind-address": false, "tls-san-security": true,
+		"supervisor-port": false, "etcd-arg": false, "apiserver-port": false, "apiserver-bind-address": false, "tls-san-security": true,
 		"egress-selector-mode": false, "servicelb-namespace": false, "flannel-ipv6-masq": true, "flannel-external-ip": true,
 		"helm-job-image": false, "kube-cloud-controller-manager-arg": false, "kine-tls": true, "datastore-endpoint": false,
 		"datastore-cafile": false, "datastore-certfile": false, "datastore-keyfile": false,

@@ -12,18 +12,18 @@ import (
 // Node is what both roles have in common.
 type Node struct {
 	layout.Layout
-	Debug                                   bool
-	Token, TokenFile                        string
-	Name                                    string
-	WithNodeID                              bool
-	IPs, ExternalIPs                        []string
-	Labels, Taints                          []string
-	BindAddress, FlannelIface, ResolvConf   string
-	KubeletArgs, KubeProxyArgs              []string
-	ProtectKernelDefaults, PreferBundledBin bool
-	PauseImage, SystemDefaultRegistry       string
-	LoadBalancerPort                        int
-	ServerURL                               string
+	Debug                                 bool
+	Token, TokenFile                      string
+	Name                                  string
+	WithNodeID                            bool
+	IPs, ExternalIPs                      []string
+	Labels, Taints                        []string
+	BindAddress, FlannelIface, ResolvConf string
+	KubeletArgs, KubeProxyArgs            []string
+	ProtectKernelDefaults                 bool
+	PauseImage, SystemDefaultRegistry     string
+	LoadBalancerPort                      int
+	ServerURL                             string
 }
 
 // Server is what only `k3s server` has.
@@ -44,7 +44,6 @@ type Server struct {
 	WriteKubeconfig, WriteKubeconfigMode         string
 	WriteKubeconfigGroup                         string
 	APIServerArgs, ControllerArgs, SchedulerArgs []string
-	EtcdArgs                                     []string
 }
 
 func str(name, value, usage string, env ...string) cli.Flag {
@@ -63,7 +62,6 @@ func nodeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "Load configuration from `FILE`", Value: "/etc/rancher/k3s/config.yaml", EnvVars: []string{"K3S_CONFIG_FILE"}},
 		boolean("debug", "Turn on debug logs", "K3S_DEBUG"),
-		&cli.IntFlag{Name: "v", Usage: "Number for the log level verbosity"},
 		&cli.StringFlag{Name: "data-dir", Aliases: []string{"d"}, Usage: "Folder to hold state", Value: layout.DefaultDataDir, EnvVars: []string{"K3S_DATA_DIR"}},
 		&cli.StringFlag{Name: "token", Aliases: []string{"t"}, Usage: "Shared secret used to join a server or agent to a cluster", EnvVars: []string{"K3S_TOKEN"}},
 		str("token-file", "", "File containing the token", "K3S_TOKEN_FILE"),
@@ -80,7 +78,6 @@ func nodeFlags() []cli.Flag {
 		list("kubelet-arg", "Customized flag for kubelet process"),
 		list("kube-proxy-arg", "Customized flag for kube-proxy process"),
 		boolean("protect-kernel-defaults", "Kernel tuning behavior. If set, error if kernel tunables are different than kubelet defaults"),
-		boolean("prefer-bundled-bin", "Prefer bundled userspace binaries over host binaries"),
 		str("pause-image", "rancher/mirrored-pause:3.6", "Customized pause image for containerd sandbox"),
 		str("system-default-registry", "", "Private registry to be used for all system images", "K3S_SYSTEM_DEFAULT_REGISTRY"),
 		&cli.IntFlag{Name: "lb-server-port", Value: 6444, Usage: "Local port for the client load-balancer", EnvVars: []string{"K3S_LB_SERVER_PORT"}},
@@ -111,7 +108,6 @@ func ServerFlags() []cli.Flag {
 		list("kube-apiserver-arg", "Customized flag for kube-apiserver process"),
 		list("kube-controller-manager-arg", "Customized flag for kube-controller-manager process"),
 		list("kube-scheduler-arg", "Customized flag for kube-scheduler process"),
-		list("etcd-arg", "Customized flag for etcd process"),
 	), ignoredFlags(ignoredNode, ignoredServer)...)
 }
 
@@ -140,8 +136,8 @@ func NodeFrom(c *cli.Context) Node {
 		Labels: c.StringSlice("node-label"), Taints: c.StringSlice("node-taint"),
 		BindAddress: c.String("bind-address"), FlannelIface: c.String("flannel-iface"), ResolvConf: c.String("resolv-conf"),
 		KubeletArgs: c.StringSlice("kubelet-arg"), KubeProxyArgs: c.StringSlice("kube-proxy-arg"),
-		ProtectKernelDefaults: c.Bool("protect-kernel-defaults"), PreferBundledBin: c.Bool("prefer-bundled-bin"),
-		PauseImage: c.String("pause-image"), SystemDefaultRegistry: c.String("system-default-registry"),
+		ProtectKernelDefaults: c.Bool("protect-kernel-defaults"),
+		PauseImage:            c.String("pause-image"), SystemDefaultRegistry: c.String("system-default-registry"),
 		LoadBalancerPort: c.Int("lb-server-port"), ServerURL: c.String("server"),
 	}
 }
@@ -162,7 +158,7 @@ func ServerFrom(c *cli.Context) Server {
 		WriteKubeconfig: c.String("write-kubeconfig"), WriteKubeconfigMode: c.String("write-kubeconfig-mode"),
 		WriteKubeconfigGroup: c.String("write-kubeconfig-group"),
 		APIServerArgs:        c.StringSlice("kube-apiserver-arg"), ControllerArgs: c.StringSlice("kube-controller-manager-arg"),
-		SchedulerArgs: c.StringSlice("kube-scheduler-arg"), EtcdArgs: c.StringSlice("etcd-arg"),
+		SchedulerArgs: c.StringSlice("kube-scheduler-arg"),
 	}
 }
 

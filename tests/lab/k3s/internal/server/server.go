@@ -13,6 +13,7 @@ import (
 
 	"k3srun.test/lab/k3s/internal/addons"
 	"k3srun.test/lab/k3s/internal/agent"
+	"k3srun.test/lab/k3s/internal/authorities"
 	"k3srun.test/lab/k3s/internal/control"
 	"k3srun.test/lab/k3s/internal/credentials"
 	"k3srun.test/lab/k3s/internal/hostnet"
@@ -84,7 +85,7 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 	if err := layout.MakeDirs(0o755, opts.DataDir); err != nil {
 		return err
 	}
-	authorities, err := control.EnsureCertificates(opts, name, nodeIP)
+	cas, err := authorities.Ensure(opts, name, nodeIP)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 	if err != nil {
 		return err
 	}
-	front := supervisor.New(opts, authorities, passwords, join.Config{
+	front := supervisor.New(opts, cas, passwords, join.Config{
 		ClusterCIDR: opts.ClusterCIDR, ServiceCIDR: opts.ServiceCIDR, ClusterDNS: opts.ClusterDNS,
 		ClusterDomain: opts.ClusterDomain, FlannelBackend: opts.FlannelBackend,
 	})
@@ -137,6 +138,6 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 		return err
 	}
 	local := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(opts.HTTPSPort))
-	joinToken := token.Token{CAHash: token.HashCA(authorities.Server.CertPEM), User: "node", Password: passwords.Agent}
+	joinToken := token.Token{CAHash: token.HashCA(cas.Server.CertPEM), User: "node", Password: passwords.Agent}
 	return node.Run(group, local, joinToken.String())
 }

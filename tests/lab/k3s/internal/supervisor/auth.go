@@ -54,7 +54,7 @@ func (s *Supervisor) knownNode(r *http.Request) error {
 		return errors.New("invalid username/password combination")
 	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.authorities.Client.CertPEM)
+	roots.AppendCertsFromPEM(s.cas.Client.CertPEM)
 	cert := r.TLS.PeerCertificates[0]
 	if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		return err

@@ -16,20 +16,20 @@ import (
 // clientCert signs for an identity that all nodes share.
 func (s *Supervisor) clientCert(commonName string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		sign(w, r, s.authorities.Client, pki.Client(commonName))
+		sign(w, r, s.cas.Client, pki.Client(commonName))
 	}
 }
 
 func (s *Supervisor) clientKubelet(w http.ResponseWriter, r *http.Request) {
 	if name, ok := s.checkNode(w, r); ok {
-		sign(w, r, s.authorities.Client, pki.Client("system:node:"+name, "system:nodes"))
+		sign(w, r, s.cas.Client, pki.Client("system:node:"+name, "system:nodes"))
 	}
 }
 
 func (s *Supervisor) servingKubelet(w http.ResponseWriter, r *http.Request) {
 	if name, ok := s.checkNode(w, r); ok {
 		sans := append([]string{name, "localhost", "127.0.0.1", "::1"}, strings.Split(r.Header.Get(join.HeaderIP), ",")...)
-		sign(w, r, s.authorities.Server, pki.Server(name, sans))
+		sign(w, r, s.cas.Server, pki.Server(name, sans))
 	}
 }
 

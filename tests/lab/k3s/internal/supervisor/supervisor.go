@@ -16,7 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"k8s.io/client-go/kubernetes"
 
-	"k3srun.test/lab/k3s/internal/control"
+	"k3srun.test/lab/k3s/internal/authorities"
 	"k3srun.test/lab/k3s/internal/credentials"
 	"k3srun.test/lab/k3s/internal/encryption"
 	"k3srun.test/lab/k3s/internal/join"
@@ -25,17 +25,17 @@ import (
 
 // Supervisor answers nodes from the moment it listens, and passes on API requests as soon as it can.
 type Supervisor struct {
-	opts        options.Server
-	authorities *control.Authorities
-	passwords   credentials.Passwords
-	config      join.Config
-	api         atomic.Pointer[http.Handler]
-	client      atomic.Pointer[kubernetes.Interface]
+	opts      options.Server
+	cas       *authorities.Set
+	passwords credentials.Passwords
+	config    join.Config
+	api       atomic.Pointer[http.Handler]
+	client    atomic.Pointer[kubernetes.Interface]
 }
 
 // New makes a supervisor that doesn't listen yet.
-func New(opts options.Server, authorities *control.Authorities, passwords credentials.Passwords, config join.Config) *Supervisor {
-	return &Supervisor{opts: opts, authorities: authorities, passwords: passwords, config: config}
+func New(opts options.Server, cas *authorities.Set, passwords credentials.Passwords, config join.Config) *Supervisor {
+	return &Supervisor{opts: opts, cas: cas, passwords: passwords, config: config}
 }
 
 // SetAPI passes requests on to the API server's handler from now on.
@@ -73,14 +73,14 @@ func (s *Supervisor) Serve(ctx context.Context, listener net.Listener) error {
 func (s *Supervisor) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "pong") })
-	mux.HandleFunc("GET /cacerts", func(w http.ResponseWriter, _ *http.Request) { w.Write(s.authorities.Server.CertPEM) })
+	mux.HandleFunc("GET /cacerts", func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.Server.CertPEM) })
 	mux.Handle("/static/", http.StripPrefix("/static/", http.FileServer(http.Dir(s.opts.Server("static")))))
 
 	mux.HandleFunc("GET /v1-k3s/config", s.asNode(func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.config) }))
 	mux.HandleFunc("GET /v1-k3s/readyz", s.asNode(s.readyz))
 	mux.HandleFunc("GET /v1-k3s/apiservers", s.asNode(s.apiServers))
-	mux.HandleFunc("GET /v1-k3s/client-ca.crt", s.asNode(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.authorities.Client.CertPEM) }))
-	mux.HandleFunc("GET /v1-k3s/server-ca.crt", s.asNode(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.authorities.Server.CertPEM) }))
+	mux.HandleFunc("GET /v1-k3s/client-ca.crt", s.asNode(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.Client.CertPEM) }))
+	mux.HandleFunc("GET /v1-k3s/server-ca.crt", s.asNode(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.Server.CertPEM) }))
 	mux.HandleFunc("POST /v1-k3s/serving-kubelet.crt", s.asNode(s.servingKubelet))
 	mux.HandleFunc("POST /v1-k3s/client-kubelet.crt", s.asNode(s.clientKubelet))
 	mux.HandleFunc("POST /v1-k3s/client-kube-proxy.crt", s.asNode(s.clientCert("system:kube-proxy")))

@@ -1,4 +1,5 @@
-package control
+// Package authorities makes the certificate authorities of a cluster and the certificates of its server.
+package authorities
 
 import (
 	"net"
@@ -10,19 +11,19 @@ import (
 	"k3srun.test/lab/k3s/internal/pki"
 )
 
-// Authorities are the certificate authorities of a cluster.
-type Authorities struct {
+// Set is all authorities of a cluster.
+type Set struct {
 	Client, Server, RequestHeader, EtcdServer, EtcdPeer *pki.CA
 }
 
-// EnsureCertificates makes what is missing below server/tls and renews what is near its end.
-func EnsureCertificates(opts options.Server, nodeName string, nodeIP net.IP) (*Authorities, error) {
+// Ensure makes what is missing below server/tls and renews what is near its end.
+func Ensure(opts options.Server, nodeName string, nodeIP net.IP) (*Set, error) {
 	tls := opts.TLS
 	if err := layout.MakeDirs(0o700, opts.Server(), opts.TLS(), opts.TLS("etcd"), opts.Server("cred"), opts.Server("db"),
 		opts.Server("manifests"), opts.TLS("kube-scheduler"), opts.TLS("kube-controller-manager"), opts.Server("etc")); err != nil {
 		return nil, err
 	}
-	var cas Authorities
+	var cas Set
 	for _, a := range []struct {
 		ca   **pki.CA
 		file string
