@@ -98,3 +98,105 @@ fn read_and_exists_tell_what_is_there() {
     let finished = Playbook::new(&format!("local().read(\"{}\")", file.display())).run();
     assert!(finished.stderr.contains("is no text in UTF-8"), "{}", finished.stderr);
 }
+
+/// A folder with files, folders, links, awkward names and modes.
+fn tree(root: &std::path::Path) {
+    for folder in ["a/b c", "empty", "logs"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for (name, content) in
+        [("top", "1"), ("a/b c/it's", "2"), ("a/-rf", "3"), ("logs/x.log", "4"), ("a/big", &"5".repeat(300_000))]
+    {
+        fs::write(root.join(name), content).unwrap();
+    }
+    fs::set_permissions(root.join("top"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o700)).unwrap();
+    std::os::unix::fs::symlink("../top", root.join("a/link")).unwrap();
+}
+
+/// Every path below a folder with its mode, and content or target.
+fn listing(root: &std::path::Path) -> Vec<String> {
+    let script = "find . -mindepth 1 -printf '%P %y %m %l ' \\( -type f -exec sh -c 'sha256sum <\"$1\"' - {} \\; -o -printf '\\n' \\) | sort";
+    let output = std::process::Command::new("sh").args(["-c", script]).current_dir(root).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_synced_folder_is_the_same_and_the_second_time_nothing_is_done() {
+    let sshd = Sshd::start();
+    let there = tempfile::tempdir().unwrap();
+    let target = there.path().join("target");
+    let sync = |options: &str, here: &dyn Fn(&std::path::Path), flag: &[&str]| {
+        let playbook = Playbook::new(&format!(
+            "print({}.sync_dir(\"tree\", \"{}\", #{{ {options} }}))",
+            sshd.connect(),
+            target.display()
+        ));
+        let root = playbook.folder().join("tree");
+        tree(&root);
+        here(&root);
+        let wanted = listing(&root);
+        let finished = flag.iter().fold(playbook, |playbook, flag| playbook.option(flag)).run();
+        (wanted, finished)
+    };
+    let same = |_: &std::path::Path| {};
+
+    let (_, plan) = sync("", &same, &["--plan"]);
+    assert!(plan.stderr.contains("+ a/b c/it's"), "{}", plan.stderr);
+    assert_eq!(plan.printed(), "true\n");
+    assert!(!target.exists(), "a plan changed something");
+
+    let (wanted, first) = sync("", &same, &[]);
+    assert_eq!(first.printed(), "true\n");
+    assert_eq!(listing(&target), wanted);
+    assert_eq!(sync("", &same, &[]).1.printed(), "false\n");
+
+    // Another content, another mode, a file where a link was, something more and something less.
+    fs::write(target.join("only there"), "").unwrap();
+    fs::create_dir_all(target.join("gone/deep")).unwrap();
+    let changed = |root: &std::path::Path| {
+        fs::write(root.join("a/-rf"), "new").unwrap();
+        fs::set_permissions(root.join("top"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(root.join("a/link")).unwrap();
+        fs::write(root.join("a/link"), "no link").unwrap();
+    };
+    let (_, second) = sync("", &changed, &[]);
+    assert_eq!(second.printed(), "true\n");
+    assert!(target.join("only there").exists(), "deleted without being asked");
+    let (wanted, third) = sync("delete: true", &changed, &[]);
+    assert_eq!(third.printed(), "true\n");
+    assert_eq!(listing(&target), wanted);
+
+    // What is excluded is neither sent nor deleted.
+    fs::write(target.join("keep.log"), "").unwrap();
+    let (_, fourth) = sync("delete: true, exclude: [\"*.log\"]", &changed, &[]);
+    assert_eq!(fourth.printed(), "false\n");
+    assert!(target.join("keep.log").exists());
+}
+
+#[test]
+fn a_folder_on_the_host_gives_way_to_a_file_only_if_asked() {
+    let there = tempfile::tempdir().unwrap();
+    fs::create_dir_all(there.path().join("name/inside")).unwrap();
+    let run = |options: &str| {
+        let playbook = Playbook::new(&format!(
+            "print(local().sync_dir(\"tree\", \"{}\", #{{ {options} }}))",
+            there.path().display()
+        ));
+        fs::create_dir(playbook.folder().join("tree")).unwrap();
+        fs::write(playbook.folder().join("tree/name"), "file").unwrap();
+        playbook.run()
+    };
+    let finished = run("");
+    assert_eq!(finished.status, Some(2));
+    assert!(finished.stderr.contains("name is a folder there and none here"), "{}", finished.stderr);
+    assert_eq!(run("delete: true").printed(), "true\n");
+    assert_eq!(fs::read_to_string(there.path().join("name")).unwrap(), "file");
+}
+
+#[test]
+fn a_pattern_that_is_none_is_refused() {
+    let finished = Playbook::new("local().sync_dir(\".\", \"/tmp/never\", #{ exclude: [\"[\"] })").run();
+    assert_eq!(finished.status, Some(2));
+    assert!(finished.stderr.contains("`[` is no pattern"), "{}", finished.stderr);
+}

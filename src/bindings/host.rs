@@ -6,15 +6,15 @@ use rhai::plugin::*;
 use serde::Deserialize;
 
 use crate::host::ScriptOptions;
-use crate::script::{Options, Seconds};
+use crate::script::{Options, Seconds, Secret};
 
 /// Options of `run` and `query`.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RunOptions {
     timeout: Option<Seconds>,
-    stdin: Option<String>,
-    env: BTreeMap<String, String>,
+    stdin: Option<Secret>,
+    env: BTreeMap<String, Secret>,
     cwd: Option<String>,
     check: bool,
 }
@@ -50,8 +50,8 @@ impl RunOptions {
     fn script(&self, live: bool) -> ScriptOptions {
         ScriptOptions {
             timeout: self.timeout.map(|seconds| seconds.0),
-            stdin: self.stdin.as_ref().map(|text| text.clone().into_bytes()),
-            env: self.env.clone(),
+            stdin: self.stdin.as_ref().map(|text| text.reveal().as_bytes().to_vec()),
+            env: self.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
             cwd: self.cwd.clone(),
             live,
             title: None,
@@ -100,11 +100,12 @@ pub mod api {
         run_with(call, host, command, Map::new())
     }
 
-    /// Runs a shell command as root. Options: `timeout` in seconds (none), `stdin` (text), `env` (a map), `cwd`, `check`
-    /// (true: a status other than 0 is an error).
+    /// Runs a shell command as root. Options: `timeout` in seconds (none), `stdin` (a text or a secret), `env` (a map of
+    /// them), `cwd`, `check` (true: a status other than 0 is an error).
     ///
     /// # Example
     /// ```rhai
+    /// local().run("cat >/dev/null", #{ stdin: secret("correct horse") });
     /// let output = local().run("exit 3", #{ check: false, timeout: 5 });
     /// if !plan_mode() && output.status != 3 { throw "not 3" }
     /// ```

@@ -39,6 +39,7 @@ impl Host {
 
     async fn await_boot(&self, before: &str, timeout: Duration) -> Result<Duration> {
         let start = Instant::now();
+        let mut last = "it does not answer".to_owned();
         loop {
             let pause = async {
                 tokio::time::sleep(PAUSE).await;
@@ -47,16 +48,17 @@ impl Host {
             self.0.run.until_cancelled(pause).await?;
             self.disconnect().await;
             let left = timeout.saturating_sub(start.elapsed());
-            let last = match tokio::time::timeout(left, self.boot_id()).await {
+            match tokio::time::timeout(left, self.boot_id()).await {
                 Ok(Ok(now)) if now != before => {
                     self.forget_facts().await;
                     return Ok(start.elapsed());
                 }
-                Ok(Ok(_)) => "it still runs and has not gone down".to_owned(),
+                Ok(Ok(_)) => "it still runs and has not gone down".clone_into(&mut last),
                 Ok(Err(error)) if error.kind == Kind::Interrupted => return Err(error),
-                Ok(Err(error)) => error.message,
-                Err(_) => "it does not answer".to_owned(),
-            };
+                Ok(Err(error)) => last = error.message,
+                // The time is up.
+                Err(_) => {}
+            }
             if start.elapsed() >= timeout {
                 return Err(Error::host(format!("it is not back {} s after the reboot", timeout.as_secs()))
                     .on(self.name())

@@ -1,8 +1,10 @@
 //! Connects with the user's own OpenSSH.
 
+use std::fs::Metadata;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
@@ -85,8 +87,24 @@ fn control_directory() -> PathBuf {
     }
 }
 
+/// Removes what runs that were killed left behind: folders of ours whose connection has ended.
+fn sweep(folder: &Path) {
+    const OLD: Duration = Duration::from_secs(600);
+    let Ok(me) = std::fs::metadata("/proc/self").map(|me| me.uid()) else { return };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let named = entry.file_name().to_string_lossy().starts_with(".ssh-connection");
+        let old = |at: SystemTime| at.elapsed().is_ok_and(|age| age > OLD);
+        let ours = |it: Metadata| it.is_dir() && it.uid() == me && it.modified().is_ok_and(old);
+        if named && entry.metadata().is_ok_and(ours) && !entry.path().join("master").exists() {
+            // Another run may do the same at the same time.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Connects, and tries again after failures that may be over in a moment, as long as the time limit allows.
 pub(super) async fn connect(destination: &Destination) -> Result<Session> {
+    sweep(&control_directory());
     let start = Instant::now();
     let limit = destination.options.connect_timeout;
     let builder = builder(destination)?;

@@ -24,6 +24,19 @@ impl Sshd {
 
     /// Starts one with more lines in its `sshd_config`; they win over those of the fixture.
     pub fn with(settings: &str) -> Self {
+        Self::create(settings, None)
+    }
+
+    /// Starts one in a mount namespace of its own, where a stand-in for `systemctl reboot` makes it look like a machine
+    /// that reboots: connections are cut, nobody answers for a second, and the boot id is another one.
+    pub fn that_reboots() -> Self {
+        const PREPARE: &str = "cd \"$0\" && echo first >boot_id && echo $$ >pid && chmod 755 systemctl &&
+            mount --bind boot_id /proc/sys/kernel/random/boot_id &&
+            mount --bind systemctl \"$(command -v systemctl)\" && exec \"$@\"";
+        Self::create("", Some(&["unshare", "--mount", "--propagation", "private", "sh", "-c", PREPARE]))
+    }
+
+    fn create(settings: &str, wrapper: Option<&[&str]>) -> Self {
         let folder = tempfile::Builder::new().prefix("k3srun-sshd-").tempdir().unwrap();
         // Other users may log in here, too.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -51,7 +64,14 @@ impl Sshd {
         fs::write(path("sshd_config"), server).unwrap();
         let key = fs::read_to_string(path("host_key.pub")).unwrap();
         fs::write(path("known_hosts"), format!("[127.0.0.1]:{port},[::1]:{port} {key}")).unwrap();
-        let child = spawn(folder.path());
+        let reboot = format!(
+            "#!/bin/sh\n[ \"$1\" = reboot ] || exit 1\ncd {}\nsshd=$(cat pid)\nkill -STOP $sshd\n\
+             for child in $(cat /proc/$sshd/task/$sshd/children); do kill -KILL $child; done\n\
+             echo second >boot_id\nsleep 1\nkill -CONT $sshd\n",
+            folder.path().display()
+        );
+        fs::write(path("systemctl"), reboot).unwrap();
+        let child = spawn(folder.path(), wrapper);
         let sshd = Sshd { folder, port, child };
         sshd.wait_until_it_listens();
         sshd.configure(&user, "");
@@ -94,7 +114,7 @@ impl Sshd {
 
     /// Listens again at the same port.
     pub fn restart(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), None);
         self.wait_until_it_listens();
     }
 
@@ -160,14 +180,23 @@ impl Drop for Sshd {
     }
 }
 
-fn spawn(folder: &Path) -> Child {
+/// The wrapper, if any, gets the folder and the command that it is to become.
+fn spawn(folder: &Path, wrapper: Option<&[&str]>) -> Child {
     let program =
         ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"].into_iter().find(|p| Path::new(p).exists());
     let Some(program) = program else {
         panic!("this test needs an SSH server on this machine: apt-get install openssh-server");
     };
     let path = |name: &str| folder.join(name).display().to_string();
-    Command::new(program)
+    let mut command = match wrapper {
+        None => Command::new(program),
+        Some(wrapper) => {
+            let mut command = Command::new(wrapper[0]);
+            command.args(&wrapper[1..]).arg(folder).arg(program);
+            command
+        }
+    };
+    command
         .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
