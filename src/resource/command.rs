@@ -98,3 +98,27 @@ impl Kind for Command {
         Ok(Some(Step::new("runs", script)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::path::{Content, Sort, sha256};
+    use crate::resource::probe::Facts;
+
+    #[test]
+    fn a_guard_that_holds_leaves_nothing_to_do() {
+        let command = Command::unless("x", "do it", "look");
+        let world = |status: &str| World::new(Facts::of(&[(&GUARD, &sha256(b"look"), &[status])]));
+        assert_eq!(command.diff(&mut world("0")).unwrap(), None);
+        assert_eq!(command.diff(&mut world("1")).unwrap().unwrap().summary, "runs");
+    }
+
+    #[test]
+    fn what_an_earlier_step_creates_counts() {
+        let command = Command::creates("x", "do it", "/etc/x");
+        let mut world = World::new(Facts::default());
+        assert!(command.diff(&mut world).unwrap().is_some());
+        world.put("/etc/x", World::new_entry(Sort::File, 0o644, Content::Unread));
+        assert_eq!(command.diff(&mut world).unwrap(), None);
+    }
+}

@@ -232,3 +232,59 @@ impl Kind for File {
         Ok(Some(self.step(old.as_ref(), body, new.1)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::probe::Facts;
+
+    fn world(content: Option<Content>) -> World {
+        let mut world = World::new(Facts::default());
+        world.put("/etc", World::new_entry(Sort::Directory, 0o755, Content::Unread));
+        if let Some(content) = content {
+            world.put("/etc/x", World::new_entry(Sort::File, 0o644, content));
+        }
+        world
+    }
+
+    #[test]
+    fn equal_content_is_known_by_its_checksum() {
+        let file = File::new("/etc/x").content("a\n");
+        assert_eq!(file.diff(&mut world(Some(Content::Same(sha256(b"a\n"))))).unwrap(), None);
+        let step = file.diff(&mut world(Some(Content::Known(b"b\n".to_vec())))).unwrap().unwrap();
+        assert_eq!(step.diff.unwrap(), "--- /etc/x\n+++ /etc/x\n@@ -1 +1 @@\n-b\n+a\n");
+    }
+
+    #[test]
+    fn only_the_mode_is_changed_where_only_the_mode_differs() {
+        let file = File::new("/etc/x").content("a").mode(0o600);
+        let step = file.diff(&mut world(Some(Content::Known(b"a".to_vec())))).unwrap().unwrap();
+        assert_eq!((step.summary.as_str(), step.script.as_str()), ("mode 0644 -> 0600", "chmod -- 0600 '/etc/x'\n"));
+    }
+
+    #[test]
+    fn a_secret_is_never_in_what_is_shown() {
+        let file = File::new("/etc/x").content("new").secret();
+        for old in [None, Some(Content::Known(b"old".to_vec())), Some(Content::Large)] {
+            let step = file.diff(&mut world(old)).unwrap().unwrap();
+            assert_eq!(step.diff, None);
+            assert!(!step.summary.contains("new"), "{}", step.summary);
+        }
+    }
+
+    #[test]
+    fn a_file_can_be_planned_in_a_directory_of_the_same_list() {
+        let mut world = world(None);
+        let file = File::new("/etc/new/x").content("a");
+        assert_eq!(file.diff(&mut world).unwrap_err().message, "the folder /etc/new does not exist");
+        super::super::Directory::new("/etc/new").diff(&mut world).unwrap();
+        assert_eq!(file.diff(&mut world).unwrap().unwrap().summary, "created");
+    }
+
+    #[test]
+    fn large_content_does_not_go_through_a_script() {
+        let file = File::new("/etc/x").content(vec![7; TEXT_LIMIT as usize + 1]);
+        let step = file.diff(&mut world(None)).unwrap().unwrap();
+        assert!(step.script.len() < 1000 && step.upload.is_some());
+    }
+}

@@ -243,3 +243,85 @@ impl Kind for Service {
         Ok(Some(Step::new(words.join(", "), script)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::path::{Content, Entry, Sort};
+    use crate::resource::probe::Facts;
+
+    const STARTED: &str = "Mon 2026-11-23 19:32:06.500000 UTC";
+
+    /// A host with the unit `x.service` in this state, and the file `/etc/x` changed so many seconds after it was started.
+    fn world(load: &str, active: &str, file: &str, changed_after: f64) -> World {
+        let unit: &[&str] = &[load, active, file, "no", STARTED, "/lib/systemd/system/x.service"];
+        let mut world = World::new(Facts::of(&[(&UNITS, "x.service", unit)]));
+        let modified = timestamp(STARTED).unwrap() + changed_after;
+        world.put("/etc/x", Entry { modified, ..World::new_entry(Sort::File, 0o644, Content::Unread) });
+        world
+    }
+
+    fn summary(service: &Service, world: &mut World) -> Option<String> {
+        service.diff(world).unwrap().map(|step| step.summary)
+    }
+
+    #[test]
+    fn a_unit_is_enabled_and_running_unless_said_otherwise() {
+        let service = Service::new("x");
+        assert_eq!(summary(&service, &mut world("loaded", "active", "enabled", 0.0)), None);
+        assert_eq!(summary(&service, &mut world("loaded", "active", "static", 0.0)), None);
+        assert_eq!(summary(&service, &mut world("loaded", "failed", "enabled", 0.0)).unwrap(), "started");
+        assert_eq!(summary(&service, &mut world("loaded", "inactive", "disabled", 0.0)).unwrap(), "enabled, started");
+        let masked = summary(&service, &mut world("masked", "inactive", "masked", 0.0)).unwrap();
+        assert_eq!(masked, "unmasked, enabled, started");
+    }
+
+    #[test]
+    fn a_unit_that_is_not_wanted_is_stopped_and_disabled() {
+        let service = Service::new("x").enabled(false).state(ServiceState::Stopped);
+        assert_eq!(summary(&service, &mut world("loaded", "active", "enabled", 0.0)).unwrap(), "disabled, stopped");
+        assert_eq!(summary(&service, &mut world("masked", "inactive", "masked", 0.0)), None);
+        assert_eq!(summary(&service, &mut world("not-found", "inactive", "", 0.0)), None);
+    }
+
+    #[test]
+    fn it_is_restarted_when_a_named_resource_changes_in_this_run() {
+        let service = Service::new("x").restart_on(["file:/etc/x"]);
+        let mut world = world("loaded", "active", "enabled", -1.0);
+        assert_eq!(summary(&service, &mut world), None);
+        world.mark_changed("file:/etc/x".into());
+        assert_eq!(summary(&service, &mut world).unwrap(), "restarted because of file:/etc/x");
+    }
+
+    #[test]
+    fn it_is_restarted_when_an_earlier_run_died_between_the_file_and_the_restart() {
+        let service = Service::new("x").restart_on(["file:/etc/x"]);
+        let restarted = summary(&service, &mut world("loaded", "active", "enabled", 0.1)).unwrap();
+        assert_eq!(restarted, "restarted because of file:/etc/x");
+    }
+
+    #[test]
+    fn a_unit_can_be_planned_whose_file_the_same_list_makes() {
+        let mut world = world("not-found", "inactive", "", 0.0);
+        assert!(Service::new("x").diff(&mut world).is_err());
+        let entry = World::new_entry(Sort::File, 0o644, Content::Unread);
+        world.put("/etc/systemd/system/x.service", entry);
+        assert_eq!(summary(&Service::new("x"), &mut world).unwrap(), "enabled, started");
+    }
+
+    #[test]
+    fn systemd_reads_a_changed_unit_file_again() {
+        let mut world = world("loaded", "active", "enabled", 0.0);
+        let entry = World::new_entry(Sort::File, 0o644, Content::Unread);
+        world.put("/etc/systemd/system/x.service.d/limits.conf", entry);
+        assert_eq!(summary(&Service::new("x"), &mut world).unwrap(), "unit file read again");
+    }
+
+    #[test]
+    fn a_time_without_a_fraction_means_the_end_of_its_second() {
+        let exact = timestamp("Mon 2026-11-23 19:32:06.250000 UTC").unwrap();
+        let rough = timestamp("Mon 2026-11-23 19:32:06 UTC").unwrap();
+        assert!(rough > exact && rough - exact < 0.75);
+        assert_eq!(timestamp(""), None);
+    }
+}
