@@ -328,6 +328,7 @@ tool (
 	github.com/containernetworking/plugins/plugins/meta/portmap
 )
 
+// etcd 3.6 goes with Kubernetes 1.34; flannel asks for a newer client than it needs.
 replace go.etcd.io/etcd/api/v3 => go.etcd.io/etcd/api/v3 v3.6.7
 
 replace go.etcd.io/etcd/client/pkg/v3 => go.etcd.io/etcd/client/pkg/v3 v3.6.7
