@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rhai::plugin::*;
 use serde::Deserialize;
 
-use crate::host::ScriptOptions;
+use crate::host::{Live, ScriptOptions};
 use crate::script::{Options, Seconds, Secret};
 
 /// Options of `run` and `query`.
@@ -17,6 +17,7 @@ pub(super) struct RunOptions {
     env: BTreeMap<String, Secret>,
     cwd: Option<String>,
     check: bool,
+    progress: bool,
 }
 
 impl Options for RunOptions {
@@ -25,7 +26,7 @@ impl Options for RunOptions {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        RunOptions { timeout: None, stdin: None, env: BTreeMap::new(), cwd: None, check: true }
+        RunOptions { timeout: None, stdin: None, env: BTreeMap::new(), cwd: None, check: true, progress: false }
     }
 }
 
@@ -47,13 +48,13 @@ impl Default for Reboot {
 }
 
 impl RunOptions {
-    fn script(&self, live: bool) -> ScriptOptions {
+    fn script(&self, live: Live) -> ScriptOptions {
         ScriptOptions {
             timeout: self.timeout.map(|seconds| seconds.0),
             stdin: self.stdin.as_ref().map(|text| text.reveal().as_bytes().to_vec()),
             env: self.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect(),
             cwd: self.cwd.clone(),
-            live,
+            live: if self.progress { Live::Progress } else { live },
             title: None,
         }
     }
@@ -64,7 +65,7 @@ impl RunOptions {
 pub mod api {
     use rhai::{EvalAltResult, Map};
 
-    use super::{Reboot, RunOptions};
+    use super::{Live, Reboot, RunOptions};
     use crate::host::{Host, Output};
     use crate::report::Event;
     use crate::script::{block, context, options};
@@ -101,7 +102,8 @@ pub mod api {
     }
 
     /// Runs a shell command as root. Options: `timeout` in seconds (none), `stdin` (a text or a secret), `env` (a map of
-    /// them), `cwd`, `check` (true: a status other than 0 is an error).
+    /// them), `cwd`, `check` (true: a status other than 0 is an error), `progress` (false; true: each line of output is
+    /// shown as what goes on now, for commands that take minutes).
     ///
     /// # Example
     /// ```rhai
@@ -124,7 +126,7 @@ pub mod api {
         if planned {
             return Ok(Output::default());
         }
-        let script = settings.script(true);
+        let script = settings.script(Live::Output);
         block(&call, &context, async {
             if settings.check { host.check(command, &script).await } else { host.script(command, &script).await }
         })
@@ -157,7 +159,7 @@ pub mod api {
     ) -> Result<Output, Box<EvalAltResult>> {
         let settings: RunOptions = options(&call, settings)?;
         let context = context(&call);
-        let script = settings.script(false);
+        let script = settings.script(Live::Silent);
         block(&call, &context, async {
             if settings.check { host.check(command, &script).await } else { host.script(command, &script).await }
         })

@@ -33,7 +33,7 @@ use crate::run::Run;
 pub use connections::Connections;
 pub use facts::Facts;
 pub use interfaces::Interface;
-pub use options::{Output, ScriptOptions, quote};
+pub use options::{Live, Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
 pub use sync::SyncOptions;
 pub use transfer::UploadOptions;
@@ -167,12 +167,20 @@ impl Host {
             let mut lease = self.lease().await?;
             let script = options.wrap(text);
             let output = lease.shell.run(&script, options.timeout, &self.0.traffic, |stderr, line| {
-                if options.live {
-                    let line = String::from_utf8_lossy(line).into_owned();
-                    report.emit(Event::Output { host: self.0.name.clone(), line, stderr });
+                let text = || String::from_utf8_lossy(line).into_owned();
+                match options.live {
+                    Live::Silent => {}
+                    Live::Output => {
+                        report.emit(Event::Output { host: self.0.name.clone(), line: text(), stderr });
+                    }
+                    Live::Progress => self.activity(text()),
                 }
             });
-            let output = output.await?;
+            let output = output.await;
+            if options.live == Live::Progress {
+                self.activity("");
+            }
+            let output = output?;
             self.give_back(lease).await;
             Ok(output)
         };

@@ -5,6 +5,18 @@ use std::time::Duration;
 
 use base64::Engine as _;
 
+/// What becomes of a script's output while it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Live {
+    /// Nothing: it is for the caller only.
+    #[default]
+    Silent,
+    /// It is reported line by line, for those who want to see everything.
+    Output,
+    /// Each line says what goes on at the host now, as in a long build: everybody sees it.
+    Progress,
+}
+
 /// How to run a script on a host.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptOptions {
@@ -16,8 +28,8 @@ pub struct ScriptOptions {
     pub env: BTreeMap<String, String>,
     /// The folder to run in; root's home by default.
     pub cwd: Option<String>,
-    /// Report the output line by line while it comes.
-    pub live: bool,
+    /// What becomes of the output while it comes.
+    pub live: Live,
     /// What to call the script in errors, instead of its text.
     pub title: Option<String>,
 }
