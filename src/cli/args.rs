@@ -54,7 +54,7 @@ const USAGE: &str = "k3srun [OPTIONS] SCRIPT [ARGS]...
 const EXAMPLES: &str = "\
 Examples:
   k3srun scripts/bootstrap.rhai --plan          show what would change
-  k3srun scripts/bootstrap.rhai                 build the cluster; again: 0 changed
+  k3srun scripts/bootstrap.rhai                 build it; again: 0 changed
   k3srun scripts/bootstrap.rhai --only verify   one phase only
   k3srun -e 'local().query(\"uname -r\").stdout'  try an expression
   echo 'log(\"hello\")' | k3srun -                a script from standard input";

@@ -45,8 +45,22 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
             let help = "a module is NAME.rhai beside the script, in --stdlib DIR, or one of the built-in ones";
             Failure { error: error.help(help), at }
         }
+        EvalAltResult::ErrorFunctionNotFound(call, _) => {
+            let error = Error::script(format!("there is no function {}", call_in_words(call)));
+            Failure {
+                error: error
+                    .help("`k3srun help NAME` shows how a function is called, `k3srun check` finds such mistakes"),
+                at,
+            }
+        }
         other => Failure { error: Error::script(without_position(other)), at },
     }
+}
+
+/// `run (Host, i64)` as `run(Host, integer)`.
+fn call_in_words(call: &str) -> String {
+    let call = call.replace("&str | ImmutableString | String", "text").replace(" (", "(");
+    call.replace("i64", "integer").replace("f64", "float")
 }
 
 /// The language's own message; the position is shown by the diagnostic.

@@ -144,10 +144,37 @@ fn explain(function: &str, path: &str, said: &str) -> Error {
             None => list,
         });
     }
-    let said = said.trim_start_matches("Output type incorrect: ");
-    let said = said.split(" (line ").next().unwrap_or(said);
+    let said = said.trim_start_matches("Output type incorrect: ").trim_start_matches("Syntax error: ");
+    let said = in_words(said.split(" (line ").next().unwrap_or(said));
     Error::script(match path {
         "." | "" => format!("{function}(): {said}"),
         path => format!("{function}(): option `{path}`: {said}"),
     })
+    .help(format!("`k3srun help {function}` explains the options"))
+}
+
+/// What is expected, in words that scripts are written in.
+fn in_words(said: &str) -> String {
+    let given = said.strip_suffix(')').and_then(|said| said.split_once(" (expecting "));
+    if let Some((given, expected)) = given {
+        return format!("must be {}, not {}", type_in_words(expected), type_in_words(given));
+    }
+    match said.rsplit_once(", expected ") {
+        Some((given, expected)) => format!("{given}, expected {}", type_in_words(expected)),
+        None => said.to_owned(),
+    }
+}
+
+fn type_in_words(name: &str) -> &str {
+    match name {
+        "bool" => "true or false",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "string" => "text",
+        "array" => "a list",
+        other => other,
+    }
 }
