@@ -113,14 +113,15 @@ impl Lab {
         self.playbook("lab.rhai", &["--name", &self.name, "reboot", host]).map(drop)
     }
 
-    /// What a person could find changed on a host: files with their modes and checksums, units, ruleset and sysctls.
+    /// What a person could find changed on a host: files with their modes and checksums, units, ruleset and sysctls. What a
+    /// login itself brings (`user@0.service`) is left out.
     pub fn listing(&self, host: &str) -> Step<String> {
         const LISTING: &str = r#"
             skip='-path /proc -o -path /sys -o -path /run -o -path /dev -o -path /tmp -o -path /var/tmp -o -path /var/log -o -path /var/lib/systemd -o -path /var/cache'
             find / \( $skip \) -prune -o -type f -printf '%p %m %u %g ' -exec sha256sum {} \; 2>/dev/null | sort
             find / \( $skip \) -prune -o \( -type d -o -type l \) -printf '%p %m %u %g %l\n' 2>/dev/null | sort
             systemctl list-unit-files --no-legend
-            systemctl list-units --no-legend --plain --type=service,timer,socket | awk '{ print $1, $2, $3, $4 }'
+            systemctl list-units --no-legend --plain --type=service,timer,socket | awk '{ print $1, $2, $3, $4 }' | grep -v '^user'
             nft list ruleset
             ip addr | grep -v valid_lft
             sysctl -a 2>/dev/null | grep -vE 'random|\.nr_|-nr|-state|ns_last_pid|uuid|dentry|inode|netdev_rss|tcp_fastopen_key|pty.nr|entropy|sched_domain|perf_event_max|kernel.tainted|ip_local_port|dirty'
