@@ -32,8 +32,8 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<Host>("Host")
         .register_type_with_name::<Output>("Output")
         .register_type_with_name::<Arc<Facts>>("Facts")
-        .register_type_with_name::<crate::kube::Client>("Kube")
         .register_type_with_name::<Tunnel>("Tunnel")
+        .register_type_with_name::<crate::kube::Kube>("Kube")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
@@ -45,7 +45,8 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
-    engine.register_static_module("kube", exported_module!(kube::api).into());
+    engine.register_static_module("kube", exported_module!(kube::connections).into());
+    engine.register_global_module(exported_module!(kube::api).into());
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
 }
@@ -59,12 +60,12 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<host::RunOptions>(),
         OptionSet::of::<AgentOptions>(),
         OptionSet::of::<KubeconfigOptions>(),
-        OptionSet::of::<crate::kube::Query>(),
         OptionSet::of::<ServerOptions>(),
         OptionSet::of::<ssh::Connect>(),
         OptionSet::of::<transfer::Sync>(),
         OptionSet::of::<transfer::Upload>(),
     ];
+    options.extend(kube::options());
     options.extend(resource::options());
     options
 }

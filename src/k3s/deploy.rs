@@ -170,7 +170,7 @@ fn check(host: &Host, options: &Options, facts: &Facts, new: &Values) -> Result<
     }
     if facts.units.contains(&role.other()) {
         let message =
-            format!("this host is a k3s {} already, and can't be a {} as well", role.other().name(), role.name());
+            format!("this host already is a k3s {}: no k3s {} can run beside it", role.other().name(), role.name());
         let script = match role.other() {
             Role::Server => "k3s-uninstall.sh",
             Role::Agent => "k3s-agent-uninstall.sh",
