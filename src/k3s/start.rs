@@ -188,9 +188,10 @@ async fn failed(host: &Host, role: Role, watch: &Watch, what: &str, why: Option<
     let journal = format!("`journalctl -u {unit}` on the host has the whole story; the unit goes on trying");
     let error = match why {
         Some((symptom, line)) => {
-            if !lines.contains(&line) {
-                lines.insert(0, line);
-            }
+            // The line that tells the cause, and what came last.
+            lines.retain(|other| *other != line);
+            lines.drain(..lines.len().saturating_sub(3));
+            lines.insert(0, line);
             Error::host(format!("k3s {what}: {}", symptom.cause)).help(format!("{}. {journal}", symptom.remedy))
         }
         None => Error::host(format!("k3s {what}")).help(journal),
