@@ -148,6 +148,10 @@ fn up_makes_two_machines_and_down_leaves_nothing() {
         assert!(status.contains(place), "{status}");
     }
     assert_eq!(text(&mut lab.ssh("master", "hostname; systemctl is-system-running")), "master\nrunning");
+    let mut load = lab.command();
+    load.arg("-c").arg(lab.state().join("cluster.toml"));
+    load.args(["-e", "let c = config::load(); print(`${c.cluster.name} ${c.master.name} ${c.workers.len()}`)"]);
+    assert_eq!(text(&mut load), format!("{} master 1", lab.name));
     let (_, again) = lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
     assert!(again.contains(" 0 changed"), "{again}");
     let locks = lab.locks();
