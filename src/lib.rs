@@ -11,6 +11,7 @@ pub mod error;
 pub mod host;
 pub mod k3s;
 pub mod kube;
+pub mod repl;
 pub mod report;
 pub mod resource;
 pub mod run;

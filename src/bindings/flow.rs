@@ -4,7 +4,8 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr};
 use serde::Deserialize;
 
-use crate::script::{Options, Seconds};
+use crate::report::{Event, Level};
+use crate::script::{Options, Seconds, context, current_item};
 
 /// Options of `retry`.
 #[derive(Debug, Deserialize)]
@@ -36,6 +37,12 @@ impl Options for Play {
     const FUNCTIONS: &[&str] = &["play"];
 }
 
+/// Tells the user something; inside `parallel`, about the item at hand.
+fn say(call: &NativeCallContext, level: Level, text: &str) {
+    let event = Event::Note { level, host: current_item(), text: text.to_owned() };
+    context(call).run.report().emit(event);
+}
+
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
@@ -44,9 +51,8 @@ pub mod api {
 
     use rhai::{Dynamic, EvalAltResult, Map};
 
-    use super::{Play, Retry};
+    use super::{Play, Retry, say};
     use crate::error::Error;
-    use crate::report::{Event, Level};
     use crate::script::{self, block, context, fail, options};
 
     /// Runs a named part of the playbook and reports how it went. `--only`, `--skip` and `--from` select phases by name.
@@ -66,7 +72,8 @@ pub mod api {
         report.emit(Event::PhaseStarted { phase: name.to_owned() });
         let start = Instant::now();
         let result = body.call_within_context(&call, ());
-        report.phase_finished(name, result.is_ok(), start.elapsed());
+        let ok = result.as_ref().map_or_else(|error| matches!(error.unwrap_inner(), EvalAltResult::Exit(..)), |_| true);
+        report.phase_finished(name, ok, start.elapsed());
         result
     }
 
@@ -251,14 +258,30 @@ pub mod api {
         context(&call).run.report().tally().changed.cast_signed()
     }
 
-    /// Tells the user something.
+    /// Ends the script with an exit status from 0 to 255; what `on_exit` was given is still done. In a module or a closure,
+    /// too.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if env("HOME") == () { exit(2) }
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit(call: NativeCallContext, status: i64) -> Result<Dynamic, Box<EvalAltResult>> {
+        let Ok(status) = u8::try_from(status) else {
+            return Err(fail(&call, Error::script(format!("exit(): {status} is no exit status")).help("0 to 255")));
+        };
+        context(&call).set_exit_status(status);
+        Err(EvalAltResult::Exit(Dynamic::UNIT, call.call_position()).into())
+    }
+
+    /// Tells the user something. Inside `parallel` the line begins with the name of the host or item.
     ///
     /// # Example
     /// ```rhai
     /// log("two nodes are ready");
     /// ```
     pub fn log(call: NativeCallContext, text: &str) {
-        context(&call).run.report().note(Level::Info, text);
+        say(&call, Level::Info, text);
     }
 
     /// Warns the user; shown with `-q`, too.
@@ -268,7 +291,7 @@ pub mod api {
     /// warn("the clock of this host drifts");
     /// ```
     pub fn warn(call: NativeCallContext, text: &str) {
-        context(&call).run.report().note(Level::Warning, text);
+        say(&call, Level::Warning, text);
     }
 
     /// Ends the script, or the enclosing `try`, with an error of the user's making: exit status 2.

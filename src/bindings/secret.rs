@@ -19,6 +19,23 @@ pub mod api {
         Secret::new(value)
     }
 
+    /// Whether two secrets are the same.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if secret("one") == secret("two") { throw "no" }
+    /// ```
+    #[rhai_fn(name = "==")]
+    pub fn equal(one: Secret, other: Secret) -> bool {
+        one.reveal() == other.reveal()
+    }
+
+    /// Whether two secrets are different.
+    #[rhai_fn(name = "!=")]
+    pub fn different(one: Secret, other: Secret) -> bool {
+        one.reveal() != other.reveal()
+    }
+
     #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
     pub fn to_string(_secret: &mut Secret) -> String {
         crate::report::redact::MASK.to_owned()

@@ -35,6 +35,20 @@ Examples:
         #[arg(required = true, value_name = "SCRIPT", value_hint = ValueHint::AnyPath)]
         paths: Vec<PathBuf>,
     },
+    /// Explain what scripts can call: a function, a type, a namespace, a module; or list all names
+    #[command(after_help = "\
+Examples:
+  k3srun help
+  k3srun help ssh::connect
+  k3srun help Host")]
+    Help {
+        /// The name
+        name: Option<String>,
+
+        /// Write the whole reference as Markdown
+        #[arg(long, conflicts_with = "name")]
+        markdown: bool,
+    },
     /// Print a script that completes k3srun's command line in a shell
     #[command(after_help = "\
 Examples:

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod display;
+mod help;
 mod mistakes;
 mod run;
 mod source;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
 fn perform(command: &Command, args: &Args) -> Result<ExitCode> {
     match command {
         Command::Check { paths } => check::run(paths, args.stdlib.as_slice(), color(args.color)),
+        Command::Help { name, markdown } => help::run(name.as_deref(), *markdown),
         Command::Completions { shell } => {
             Args::print_completions(*shell);
             Ok(ExitCode::SUCCESS)

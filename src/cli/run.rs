@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use rhai::{Dynamic, Engine, EvalAltResult};
 use tokio::runtime::Runtime;
 
 use super::args::Args;
@@ -13,9 +14,10 @@ use super::mistakes;
 use super::source::Source;
 use crate::bindings;
 use crate::error::{Error, Result};
+use crate::repl;
 use crate::report::{Event, Level};
 use crate::run::{Mode, Run};
-use crate::script::{self, Context, Phases, Program, Settings};
+use crate::script::{self, Context, Explainer, Fallible, Phases, Program, Settings};
 
 /// Scripts recurse on this stack: up to 80 KB a call level in a debug build, 128 levels.
 const STACK: usize = 64 << 20;
@@ -53,7 +55,7 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
     };
     let phases = Phases::new(args.only.clone(), args.skip.clone(), args.from.clone());
     let context = Context::new(run.clone(), runtime.handle().clone(), settings, phases);
-    stop_on_signals(&runtime, &run);
+    stop_on_signals(&runtime, &run, source.is_typed);
     report.emit(Event::RunStarted { script: source.id.clone(), plan: args.plan });
     let thread = std::thread::Builder::new().name("script".into()).stack_size(STACK);
     let status = std::thread::scope(|scope| {
@@ -82,15 +84,19 @@ fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
     let sources = &context.sources;
     let mut engine = script::engine(context, source.folders.clone());
     bindings::register(&mut engine);
-    let result = Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine));
+    let result = if source.is_typed {
+        converse(context, &engine, source, color)
+    } else {
+        Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine))
+    };
     let status = match result {
         Ok(value) => {
             if source.prints_value && !value.is_unit() {
                 context.run.report().emit(Event::Print { text: value.to_string() });
             }
-            0
+            context.exit_status().unwrap_or(0)
         }
-        Err(error) => report_failure(context, &source.id, &error, color),
+        Err(error) => report_failure(context, source, &error, color),
     };
     let status = if status == 0 { report_missed_phase(context, source, color) } else { status };
     context.run.renew();
@@ -101,16 +107,27 @@ fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
         let call = handler.scope.create_context(&engine);
         if let Err(error) = handler.call.call_within_context::<rhai::Dynamic>(&call, ()) {
             context.run.report().note(Level::Error, format!("the exit handler `{}` failed", handler.name));
-            let status = report_failure(context, &source.id, &error, color);
+            let status = report_failure(context, source, &error, color);
             worst = if worst == 0 { status } else { worst };
         }
     }
     worst
 }
 
-fn report_failure(context: &Context, main: &str, error: &rhai::EvalAltResult, color: bool) -> u8 {
-    let failure = script::failure_of(error);
-    let rendered = script::render(&context.sources, main, error, color);
+/// Evaluates what the user types.
+fn converse(context: &Arc<Context>, engine: &Engine, source: &Source, color: bool) -> Fallible<Dynamic> {
+    let failed = |error: &EvalAltResult| {
+        report_failure(context, source, error, color);
+    };
+    repl::run(context, engine, &bindings::catalog(), failed)
+        .map(|()| Dynamic::UNIT)
+        .map_err(|error| EvalAltResult::from(error.to_string()).into())
+}
+
+fn report_failure(context: &Context, source: &Source, error: &EvalAltResult, color: bool) -> u8 {
+    let (main, sources, folders) = (&source.id, &context.sources, &source.folders);
+    let failure = Explainer { main, sources, folders, catalog: &bindings::catalog() }.explain(error);
+    let rendered = script::render(sources, main, error, &failure, color);
     context.run.report().emit(failed(&failure.error, Some(failure.at), rendered));
     failure.error.kind.exit_status()
 }
@@ -136,8 +153,9 @@ fn failed(error: &Error, at: Option<String>, rendered: String) -> Event {
     }
 }
 
-/// The first Ctrl-C or SIGTERM ends the run in an orderly way, the second one at once.
-fn stop_on_signals(runtime: &Runtime, run: &Run) {
+/// The first Ctrl-C or SIGTERM ends the run in an orderly way, the second one at once. Where the user types, Ctrl-C only
+/// ends the evaluation of an input.
+fn stop_on_signals(runtime: &Runtime, run: &Run, typed: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let run = run.clone();
     runtime.spawn(async move {
@@ -147,11 +165,15 @@ fn stop_on_signals(runtime: &Runtime, run: &Run) {
         };
         let mut before = false;
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => if run.terminal_is_handed_over() { continue },
-                _ = terminate.recv() => {}
+            let terminated = tokio::select! {
+                _ = interrupt.recv() => if run.terminal_is_handed_over() { continue } else { false },
+                _ = terminate.recv() => true,
+            };
+            if typed && !terminated {
+                run.cancel().cancel();
+                continue;
             }
-            if before {
+            if before || typed {
                 std::process::exit(130);
             }
             before = true;

@@ -1,12 +1,13 @@
 //! The script that the command line names.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write as _};
-use std::path::Path;
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::Args;
 use crate::error::{Error, Result};
+use crate::repl;
 use crate::script::{Folders, Outline};
 
 /// Far more than any script has; what is larger is something else.
@@ -24,6 +25,8 @@ pub struct Source {
     pub outline: Outline,
     /// Whether its value is printed.
     pub prints_value: bool,
+    /// Whether the user types it, input by input.
+    pub is_typed: bool,
 }
 
 impl Source {
@@ -45,10 +48,20 @@ impl Source {
                 let text = File::open(name).and_then(read).map_err(|error| unreadable(name, &error))?;
                 Self::new(args, name, text, name, "docs/playbooks.md shows how to write a playbook")
             }
+            None if io::stdin().is_terminal() && io::stdout().is_terminal() => Ok(Self::typed(args)),
             None => Err(Error::refused("nothing to run").help(
                 "name a playbook, for example: k3srun scripts/bootstrap.rhai --plan\nk3srun --help says what else there is",
             )),
         }
+    }
+
+    /// What the user is going to type: it may contain anything.
+    fn typed(args: &Args) -> Self {
+        let outline =
+            Outline { has_other_phases: true, takes_arguments: true, reads_config: true, ..Outline::default() };
+        let overrides = args.stdlib.iter().cloned().collect();
+        let folders = Folders { overrides, beside: vec![PathBuf::from(".")] };
+        Source { id: repl::ID.to_owned(), text: String::new(), folders, outline, prints_value: false, is_typed: true }
     }
 
     fn new(args: &Args, id: &str, text: String, what: &str, remedy: &str) -> Result<Self> {
@@ -60,7 +73,7 @@ impl Source {
         let folders =
             Folders { overrides: args.stdlib.iter().cloned().collect(), beside: beside.into_iter().collect() };
         let outline = Outline::of(folders.clone(), id, &text);
-        Ok(Source { id: id.to_owned(), text, folders, outline, prints_value: args.eval.is_some() })
+        Ok(Source { id: id.to_owned(), text, folders, outline, prints_value: args.eval.is_some(), is_typed: false })
     }
 
     /// Prints the comment at the script's start and its phases: what `--help` after a script means that doesn't take

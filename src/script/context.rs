@@ -41,6 +41,7 @@ pub struct Context {
     /// The texts of all scripts, for error messages.
     pub sources: Sources,
     inputs: Mutex<Inputs>,
+    exit_status: Mutex<Option<u8>>,
     handlers: Mutex<Vec<ExitHandler>>,
 }
 
@@ -69,8 +70,27 @@ impl Context {
     /// The state for a script. Async work goes to `runtime`, which must be a multi-threaded one.
     pub fn new(run: Run, runtime: Handle, settings: Settings, phases: Phases) -> Arc<Self> {
         let inputs = Mutex::new(Inputs { config: settings.config.clone(), args: settings.args.clone() });
-        let (connections, handlers) = (Connections::default(), Mutex::default());
-        Arc::new(Context { run, runtime, settings, phases, sources: Sources::default(), connections, inputs, handlers })
+        Arc::new(Context {
+            run,
+            runtime,
+            settings,
+            phases,
+            connections: Connections::default(),
+            sources: Sources::default(),
+            inputs,
+            exit_status: Mutex::default(),
+            handlers: Mutex::default(),
+        })
+    }
+
+    /// The exit status that the script asked for.
+    pub fn exit_status(&self) -> Option<u8> {
+        *lock(&self.exit_status)
+    }
+
+    /// Remembers the exit status that the script asks for.
+    pub fn set_exit_status(&self, status: u8) {
+        *lock(&self.exit_status) = Some(status);
     }
 
     /// What the playbook that runs now was given.

@@ -4,7 +4,7 @@ use miette::{LabeledSpan, MietteDiagnostic, NamedSource};
 use rhai::{EvalAltResult, Position};
 
 use super::Sources;
-use super::errors::failure_of;
+use super::errors::Failure;
 
 /// One level of the call stack.
 struct Frame {
@@ -13,9 +13,8 @@ struct Frame {
     what: String,
 }
 
-/// The error as a person should see it.
-pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, color: bool) -> String {
-    let failure = failure_of(error);
+/// The error of the script `main` as a person should see it; `failure` is what is in it.
+pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, failure: &Failure, color: bool) -> String {
     let frames = frames(main, error);
     let mut help = Vec::new();
     if let Some(output) = &failure.error.output
@@ -97,6 +96,12 @@ fn frames(main: &str, error: &EvalAltResult) -> Vec<Frame> {
             }
         }
     }
+}
+
+/// Where the error was raised: the script and the place in it.
+pub(super) fn innermost(main: &str, error: &EvalAltResult) -> (String, Position) {
+    let frame = frames(main, error).into_iter().next();
+    frame.map_or((main.to_owned(), Position::NONE), |frame| (frame.source, frame.position))
 }
 
 /// The byte offset and length of the word at a line and a column, both from 1.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
-use super::{Context, Fallible, Folders, Resolver, Sources};
+use super::{Context, Fallible, Folders, Resolver, Sources, current_item};
 use crate::report::Event;
 
 /// An engine with the limits, the resolver and the state of a run; without any bindings.
@@ -18,12 +18,18 @@ pub fn engine(context: &Arc<Context>, folders: Folders) -> Engine {
     let run = context.run.clone();
     engine.on_progress(move |_| run.cancel().is_cancelled().then(|| "script".into()));
     let report = context.run.report().clone();
-    engine.on_print(move |text| report.emit(Event::Print { text: text.to_owned() }));
+    engine.on_print(move |text| {
+        let text = match current_item() {
+            Some(item) => format!("{item}: {text}"),
+            None => text.to_owned(),
+        };
+        report.emit(Event::Print { text });
+    });
     engine
 }
 
 /// An engine that only parses, and leaves the script as it is written.
-pub(super) fn reader() -> Engine {
+pub fn reader() -> Engine {
     let mut engine = Engine::new();
     limit(&mut engine);
     // Undefined variables are found by a walk of its own, all of them.

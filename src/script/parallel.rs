@@ -1,5 +1,6 @@
 //! Calls a closure for many items at once.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +11,31 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
 use super::Fallible;
 use super::errors::fail;
 use crate::error::Error;
+use crate::host::Host;
 
 /// Stack of a worker. A call level of a script takes up to 80 KB in a debug build, and 128 levels are allowed.
 const STACK: usize = 16 << 20;
+
+thread_local! {
+    /// The name of the item that this thread works on.
+    static ITEM: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// The name of the item of `parallel` that the current thread works on: what a script says then is said about it.
+pub fn current_item() -> Option<String> {
+    ITEM.with_borrow(Clone::clone)
+}
+
+/// What to call an item: a host by its name, a map by its `name`, a text by itself.
+fn name_of(item: &Dynamic) -> Option<String> {
+    if let Some(host) = item.clone().try_cast::<Host>() {
+        return Some(host.name().to_owned());
+    }
+    if let Some(map) = item.clone().try_cast::<Map>() {
+        return map.get("name")?.clone().into_string().ok();
+    }
+    item.clone().into_string().ok().filter(|text| !text.contains('\n'))
+}
 
 /// Calls `call` with each item, at most `limit` at a time, and returns the results in the order of the items.
 ///
@@ -24,11 +47,13 @@ const STACK: usize = 16 << 20;
 pub fn parallel(context: &NativeCallContext, items: Array, call: &FnPtr, limit: usize) -> Fallible<Array> {
     let items: Vec<Dynamic> = items.into_iter().map(Dynamic::flatten).collect();
     let next = AtomicUsize::new(0);
+    let outer = current_item();
     let slots: Vec<Mutex<Option<Fallible<Dynamic>>>> = items.iter().map(|_| Mutex::default()).collect();
     let work = |call: FnPtr| {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let (Some(item), Some(slot)) = (items.get(index), slots.get(index)) else { break };
+            ITEM.set(name_of(item).or_else(|| outer.clone()));
             let result = catch_unwind(AssertUnwindSafe(|| call.call_within_context(context, (item.clone(),))))
                 .unwrap_or_else(|_| Err("a worker of parallel() panicked".into()));
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);

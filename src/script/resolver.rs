@@ -12,6 +12,11 @@ use super::{Fallible, Sources};
 
 static STDLIB: Dir = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 
+/// The modules that come with k3srun.
+pub(super) fn standard_library() -> &'static Dir<'static> {
+    &STDLIB
+}
+
 thread_local! {
     /// The modules that are being loaded, outermost first: how a circular import is seen.
     static LOADING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };

@@ -68,7 +68,7 @@ pub(super) fn read(engine: &Engine) -> Fallible<Catalog> {
     let (own, all) = (load(false)?, load(true)?);
     let types = all.custom_types.iter().map(|data| {
         let name = data.type_name.rsplit("::").next().unwrap_or_default();
-        (name.to_owned(), data.display_name.clone())
+        (name.trim_end_matches('>').to_owned(), data.display_name.clone())
     });
     let mut reader = Reader {
         types: types.collect(),
@@ -138,6 +138,9 @@ impl Reader {
             let value = inner.rsplit_once(',').map_or(inner, |(value, _)| value);
             return self.kind(value);
         }
+        if let Some(inner) = kind.strip_prefix("Arc<").and_then(|rest| rest.strip_suffix('>')) {
+            return self.kind(inner);
+        }
         let short = kind.rsplit("::").next().unwrap_or(kind);
         match short {
             "()" | "" => String::new(),
@@ -155,7 +158,7 @@ impl Reader {
 }
 
 /// The text of a doc comment without its slashes.
-fn comment(text: &str) -> String {
+pub(super) fn comment(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let line = line.trim_start();
         let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or(line);

@@ -2,13 +2,18 @@
 //! the help, the reference, completion and the remedies in errors all read it from here.
 
 mod function;
+pub mod help;
+mod library;
 mod metadata;
+mod reference;
+mod sections;
 
 use std::collections::BTreeMap;
 
 use rhai::Engine;
 
 pub use function::{Function, Parameter};
+pub use reference::markdown;
 
 use super::Fallible;
 use super::options::OptionSet;

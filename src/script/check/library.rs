@@ -78,6 +78,13 @@ impl Library {
 
     /// All mistakes in the scripts and in the modules that don't come with k3srun.
     pub fn check(self, catalog: &Catalog) -> Vec<Mistake> {
+        let mut mistakes = self.check_all(catalog);
+        mistakes.retain(|mistake| !mistake.source.starts_with("<stdlib>"));
+        mistakes
+    }
+
+    /// All mistakes, also those in modules of the standard library.
+    pub fn check_all(self, catalog: &Catalog) -> Vec<Mistake> {
         let scripts: Vec<Rc<Script>> = self.scripts.into_values().flatten().collect();
         let properties: BTreeSet<&str> =
             scripts.iter().flat_map(|script| &script.properties).map(String::as_str).collect();
@@ -85,7 +92,6 @@ impl Library {
         for script in &scripts {
             mistakes.extend(scope::check(script, catalog, &properties));
         }
-        mistakes.retain(|mistake| !mistake.source.starts_with("<stdlib>"));
         mistakes.sort();
         // What stands in a closure is seen once more where the closure is made.
         mistakes.dedup_by(|a, b| (&a.source, a.line, a.column) == (&b.source, b.line, b.column));

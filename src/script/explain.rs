@@ -1,0 +1,77 @@
+//! Turns the language's own errors about names into errors that say what was meant.
+
+use rhai::{EvalAltResult, ParseErrorType, Position};
+
+use super::check::Library;
+use super::diagnostic::innermost;
+use super::errors::{Failure, failure_of};
+use super::{Catalog, Folders, Sources};
+use crate::error::Error;
+
+/// What is needed to explain errors of one script.
+pub struct Explainer<'a> {
+    /// The script's id.
+    pub main: &'a str,
+    /// The texts of the script and its modules.
+    pub sources: &'a Sources,
+    /// Where its modules are.
+    pub folders: &'a Folders,
+    /// What it can call.
+    pub catalog: &'a Catalog,
+}
+
+impl Explainer<'_> {
+    /// The failure in an error, with the remedy that the check of scripts would give where a name is wrong.
+    pub fn explain(&self, error: &EvalAltResult) -> Failure {
+        let mut failure = failure_of(error);
+        let (source, position) = innermost(self.main, error);
+        let explained = match error.unwrap_inner() {
+            EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+                self.mistake(&source, position).or_else(|| self.wrong_types(signature))
+            }
+            EvalAltResult::ErrorVariableNotFound(..)
+            | EvalAltResult::ErrorModuleNotFound(..)
+            | EvalAltResult::ErrorParsing(
+                ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_),
+                _,
+            ) => self.mistake(&source, position),
+            _ => None,
+        };
+        if let Some(explained) = explained {
+            failure.error = explained;
+        }
+        failure
+    }
+
+    /// The mistake that a check of the script finds at this place.
+    fn mistake(&self, source: &str, position: Position) -> Option<Error> {
+        let text = self.sources.get(source)?;
+        let mut library = Library::new(self.folders.clone(), Sources::default());
+        library.load(source, &text);
+        let mut mistakes = library.check_all(self.catalog).into_iter().filter(|mistake| mistake.source == source);
+        let (line, column) = (position.line()?, position.position()?);
+        let mistake = mistakes.find(|mistake| (mistake.line, mistake.column) == (line, column))?;
+        let error = Error::script(mistake.message);
+        Some(match mistake.help {
+            Some(help) => error.help(help),
+            None => error,
+        })
+    }
+
+    /// A function that exists, but not for arguments of these types: `run (Host, i64)`.
+    fn wrong_types(&self, signature: &str) -> Option<Error> {
+        let (path, types) = signature.split_once(" (")?;
+        let types =
+            types.trim_end_matches(')').replace("&str | ImmutableString | String", "string").replace("i64", "int");
+        let types = types.replace("f64", "float").replace("Fn", "closure");
+        let (namespace, name) = path.rsplit_once("::").unwrap_or(("", path));
+        let count = types.split(", ").filter(|kind| !kind.is_empty()).count();
+        let overloads = self.catalog.overloads(namespace, name).filter(|function| function.arity() == count);
+        let mut help: Vec<String> = overloads.map(super::Function::signature).collect();
+        if types.split(", ").any(|kind| kind == "Secret") {
+            help.insert(0, "a secret is never text; options and content of files take it as it is".to_owned());
+        }
+        let error = Error::script(format!("`{path}` doesn't take ({types})"));
+        Some(if help.is_empty() || help.len() > 8 { error } else { error.help(help.join("\n")) })
+    }
+}
