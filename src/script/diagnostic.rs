@@ -27,6 +27,13 @@ pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, failure: &Fa
     {
         help.push(remedy.clone());
     }
+    if let Some(frame) = frames.first()
+        && failure.at.contains(':')
+        && !frame.line().ends_with(&format!(" {}", failure.at))
+        && matches!(error.unwrap_inner(), EvalAltResult::ErrorRuntime(payload, _) if payload.is::<Failure>())
+    {
+        help.push(format!("first raised at {}", failure.at));
+    }
     if frames.len() > 1 {
         let stack: Vec<String> = frames.iter().map(Frame::line).collect();
         help.push(stack.join("\n"));

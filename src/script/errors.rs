@@ -38,7 +38,7 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorTerminated(token, _) => Failure { error: Error::interrupted(), at: token.to_string() },
         EvalAltResult::ErrorRuntime(payload, _) => match payload.clone().try_cast::<Failure>() {
             Some(failure) => failure,
-            None => Failure { error: Error::script(payload.to_string()), at },
+            None => Failure { error: thrown(payload), at },
         },
         EvalAltResult::ErrorModuleNotFound(name, _) => {
             let error = Error::script(format!("there is no module `{name}`"));
@@ -61,6 +61,16 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
 fn call_in_words(call: &str) -> String {
     let call = call.replace("&str | ImmutableString | String", "text").replace(" (", "(");
     call.replace("i64", "integer").replace("f64", "float")
+}
+
+/// What a script throws: a text, or a map with `message` and perhaps `help`.
+fn thrown(payload: &Dynamic) -> Error {
+    let text = |key| payload.read_lock::<rhai::Map>().and_then(|map| map.get(key)?.clone().into_string().ok());
+    let error = Error::script(text("message").unwrap_or_else(|| payload.to_string()));
+    match text("help") {
+        Some(help) => error.help(help),
+        None => error,
+    }
 }
 
 /// The language's own message; the position is shown by the diagnostic.

@@ -50,7 +50,10 @@ impl Explainer<'_> {
         library.load(source, &text);
         let mut mistakes = library.check_all(self.catalog).into_iter().filter(|mistake| mistake.source == source);
         let (line, column) = (position.line()?, position.position()?);
-        let mistake = mistakes.find(|mistake| (mistake.line, mistake.column) == (line, column))?;
+        // The language points at the path of an import, the check at the statement.
+        let mistake = mistakes.find(|mistake| {
+            mistake.line == line && (mistake.column == column || mistake.message.starts_with("there is no module"))
+        })?;
         let error = Error::script(mistake.message);
         Some(match mistake.help {
             Some(help) => error.help(help),
