@@ -137,5 +137,5 @@ fn what_parallel_says_begins_with_the_item() {
 fn without_a_script_and_a_terminal_there_is_nothing_to_run() {
     let output = Command::new(env!("CARGO_BIN_EXE_k3srun")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("error: what should run?"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("nothing to run"));
 }
