@@ -51,7 +51,7 @@ pub fn compare(role: Role, facts: &Facts, old: &Values, new: &Values) -> Result<
     };
     Err(Error::refused(message).help(
         "put the old values back into your options; to get the new ones, set the cluster up anew \
-         (k3s-uninstall.sh, or fresh machines) and restore what it carried",
+         on fresh machines and restore what it carried",
     ))
 }
 

@@ -171,13 +171,10 @@ fn check(host: &Host, options: &Options, facts: &Facts, new: &Values) -> Result<
     if facts.units.contains(&role.other()) {
         let message =
             format!("this host already is a k3s {}: no k3s {} can run beside it", role.other().name(), role.name());
-        let script = match role.other() {
-            Role::Server => "k3s-uninstall.sh",
-            Role::Agent => "k3s-agent-uninstall.sh",
-        };
-        return Err(
-            Error::refused(message).help(format!("if that was another cluster, remove it first, e.g. with {script}"))
-        );
+        return Err(Error::refused(message).help(
+            "give the host its old role back in your options, or set the machine up anew (the uninstall script of the \
+             official installer does it, too, where that installed k3s)",
+        ));
     }
     if let Some(interface) = new.one("flannel-iface")
         && !facts.interfaces.contains(interface)
