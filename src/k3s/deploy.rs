@@ -1,8 +1,10 @@
 //! A host becomes a server or an agent: look, refuse what can't be, bring what is missing, start, wait, mark the node.
 
+use std::path::PathBuf;
+
 use super::artifact::Arch;
 use super::changes::{self, Difference};
-use super::install::{Installation, image_target};
+use super::install::{Installation, image_target, sums_of_files};
 use super::node::Marks;
 use super::options::{Options, url_of};
 use super::probe::{Facts, probe};
@@ -97,13 +99,15 @@ async fn url_from(server: &Host, planned: bool) -> Result<String> {
 async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -> Result<bool> {
     let role = options.role;
     let run = host.run_context();
-    let facts = look(host, options).await?;
+    // Archives of images are large: their sums are taken here while the host takes its own.
+    let images = options.source.images(&options.images)?;
+    let (facts, sums) = tokio::try_join!(look(host, options, &images), sums_of_files(images.clone()))?;
     let old = config::effective(&facts.config, &unit::arguments(&facts.definition))?;
     let new = wanted(options, cluster, &old);
     check(host, options, &facts, &new)?;
     let differences = changes::compare(role, &facts, &old, &new)?;
     let artifacts = options.source.artifacts(&options.version, Arch::of_machine(&facts.machine)?, &options.images)?;
-    let installation = Installation::new(options, artifacts, &facts).await?;
+    let installation = Installation::new(options, artifacts, &facts, &sums).await?;
 
     installation.apply(host, options).await?;
     let files = resource::ensure(host, &resources(options, &facts, &new, cluster)).await?;
@@ -134,11 +138,11 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
     Ok(changed || marked || action.is_some())
 }
 
-async fn look(host: &Host, options: &Options) -> Result<Facts> {
+async fn look(host: &Host, options: &Options, images: &[PathBuf]) -> Result<Facts> {
     let data = options.settings.one("data-dir").unwrap_or(DATA_DIR);
     let mut paths = vec![unit::BINARY.to_owned()];
-    for image in options.source.images(&options.images)? {
-        paths.push(image_target(data, &image)?);
+    for image in images {
+        paths.push(image_target(data, image)?);
     }
     host.activity("reading the state of k3s");
     let facts = probe(host, Some(options.role), options.settings.one("node-name"), &paths).await;

@@ -1,6 +1,7 @@
 //! Brings the executable and the archives of images to a host: verified before they take their place, and put there by
 //! renaming, so that nobody ever runs half a file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -51,7 +52,7 @@ impl Installation {
     /// # Errors
     /// Refused for another version than the installed one, and for files here that can't be read or are not what their
     /// checksum says.
-    pub async fn new(options: &Options, artifacts: Artifacts, facts: &Facts) -> Result<Self> {
+    pub async fn new(options: &Options, artifacts: Artifacts, facts: &Facts, sums: &Sums) -> Result<Self> {
         let version = options.version.to_string();
         let binary = artifacts.binary;
         let why = match &facts.version {
@@ -73,7 +74,10 @@ impl Installation {
         let mut missing = Vec::new();
         let mut present = u64::from(why.is_none());
         for (path, listed) in artifacts.images {
-            let sha256 = sum_of_file(&path).await?;
+            let sha256 = match sums.get(&path) {
+                Some(sha256) => sha256.clone(),
+                None => sum_of_file(&path).await?,
+            };
             if let Some(listed) = listed.filter(|listed| *listed != sha256) {
                 return Err(mismatch(&path, &listed, &sha256));
             }
@@ -217,6 +221,22 @@ async fn send(host: &Host, path: &Path, temp: &str) -> Result<()> {
     let sent = sent.await;
     host.activity("");
     sent
+}
+
+/// The sha256 of files on this machine.
+pub type Sums = BTreeMap<PathBuf, String>;
+
+/// The sums of all these files.
+///
+/// # Errors
+/// Refused for a file that can't be read.
+pub async fn sums_of_files(paths: Vec<PathBuf>) -> Result<Sums> {
+    let mut sums = Sums::new();
+    for path in paths {
+        let sum = sum_of_file(&path).await?;
+        sums.insert(path, sum);
+    }
+    Ok(sums)
 }
 
 async fn sum_of_file(path: &Path) -> Result<String> {
