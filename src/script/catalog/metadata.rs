@@ -77,8 +77,11 @@ pub(super) fn read(engine: &Engine) -> Fallible<Catalog> {
         namespaces: BTreeMap::new(),
     };
     reader.module("", &all);
-    let key = |function: &Function| (function.standard, function.namespace.clone(), function.path(), function.arity());
-    reader.functions.sort_by_key(key);
+    // Rhai lists overloads in another order in every build: the signature settles it.
+    let key = |function: &Function| {
+        (function.standard, function.namespace.clone(), function.path(), function.arity(), function.signature())
+    };
+    reader.functions.sort_by_cached_key(key);
     // What replaces a function of the language has its signature, too.
     let mut seen = BTreeSet::new();
     reader.functions.retain(|function| {

@@ -28,7 +28,9 @@ pub(super) fn sections<'a>(catalog: &'a Catalog, library: &'a Catalog) -> Vec<Se
     let own: Vec<&Function> = catalog.functions().filter(|function| !function.standard && shown(function)).collect();
     let select = |wanted: &dyn Fn(&Function) -> bool| {
         let mut functions: Vec<&Function> = own.iter().copied().filter(|function| wanted(function)).collect();
-        functions.sort_by(|a, b| (!a.property, &a.name, a.arity()).cmp(&(!b.property, &b.name, b.arity())));
+        functions.sort_by_cached_key(|function| {
+            (!function.property, function.name.clone(), function.arity(), function.signature())
+        });
         functions
     };
     let global = select(&|function| function.namespace.is_empty() && function.receiver.is_none());
