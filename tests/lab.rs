@@ -76,7 +76,7 @@ impl Lab {
     }
 
     fn pings(&self, from: &str, to: &str) -> bool {
-        self.run(&["exec", from, &format!("ping -c 1 -W 1 {to}")]).status.success()
+        self.run(&["exec", from, &format!("ping -c 1 -w 4 {to}")]).status.success()
     }
 
     /// Everything on this box that has the lab's name, or belongs to it.
