@@ -12,6 +12,7 @@ fn trial(name: &str, test: fn() -> Step) -> Trial {
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("a_plan_on_fresh_hosts_shows_everything_and_changes_nothing", plan),
+        trial("preflight_tells_all_problems_of_both_hosts_at_once_and_changes_nothing", preflight),
         trial("bootstrap_makes_a_cluster_of_two_fresh_machines", bootstrap),
         trial("a_second_run_changes_nothing", second_run),
         trial("a_plan_of_a_finished_cluster_is_empty", plan_again),
@@ -47,6 +48,31 @@ fn plan() -> Step {
         }
     }
     Ok(())
+}
+
+fn preflight() -> Step {
+    let lab = Lab::shared()?;
+    let taken = "setsid nc -lk 10250 </dev/null >/dev/null 2>&1 & mkdir -p /etc/rancher/node && touch /etc/rancher/node/password";
+    lab.exec("worker", taken)?;
+    let wrong = ["--set", "nodes.worker.private_interface=eth9", "--set", "nodes.master.private_ip=10.77.0.99"];
+    let output = lab.try_bootstrap(&wrong);
+    let freed = "rm -r /etc/rancher/node && kill $(ss -Hltnp 'sport = :10250' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')";
+    lab.exec("worker", freed)?;
+    let (status, said) = output?;
+    let expected = [
+        "5 problems",
+        "worker: it does not reach master at 10.77.0.99",
+        "master: eth1 does not have the address 10.77.0.99",
+        "worker: there is no interface eth9",
+        "worker: port 10250/tcp is taken by nc",
+        "worker: /etc/rancher/node/password is left of another cluster",
+        "nothing was changed",
+        " 0 changed,",
+    ];
+    match expected.iter().find(|text| !said.contains(**text)) {
+        None if status == 2 => Ok(()),
+        missing => Err(format!("preflight ended with {status} and doesn't say {missing:?}:\n{said}")),
+    }
 }
 
 fn bootstrap() -> Step {

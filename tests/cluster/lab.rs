@@ -72,7 +72,10 @@ impl Lab {
 
     /// Runs bootstrap with options, which come before the script.
     pub fn bootstrap(&self, options: &[&str]) -> Step<String> {
-        self.with_config("bootstrap.rhai", options)
+        match self.try_bootstrap(options)? {
+            (0, said) => Ok(said),
+            (status, said) => Err(format!("bootstrap ended with {status}:\n{said}")),
+        }
     }
 
     /// Runs bootstrap and expects that it changes nothing.
@@ -81,22 +84,22 @@ impl Lab {
         if said.contains(" 0 changed,") { Ok(()) } else { Err(format!("something was changed:\n{said}")) }
     }
 
-    /// Runs a playbook on this lab's cluster.
-    pub fn with_config(&self, script: &str, options: &[&str]) -> Step<String> {
+    /// Runs bootstrap and returns its exit status and what it said.
+    pub fn try_bootstrap(&self, options: &[&str]) -> Step<(i32, String)> {
+        self.with_config("bootstrap.rhai", options, &[])
+    }
+
+    /// Runs a playbook on this lab's cluster, with options before it and arguments after it.
+    fn with_config(&self, script: &str, options: &[&str], args: &[&str]) -> Step<(i32, String)> {
         let config = self.file("cluster.toml");
         let script = format!("scripts/{script}");
-        let output = k3srun(&[options, &["-c", &config, &script]].concat())?;
-        match output.status.code() {
-            Some(0) => Ok(said(&output)),
-            code => Err(format!("{script} ended with {code:?}:\n{}", said(&output))),
-        }
+        let output = k3srun(&[options, &["-c", &config, &script], args].concat())?;
+        Ok((output.status.code().unwrap_or(-1), said(&output)))
     }
 
     /// Runs one check of verify and returns its exit status and what it said.
     pub fn verify(&self, options: &[&str], checks: &[&str]) -> Step<(i32, String)> {
-        let config = self.file("cluster.toml");
-        let output = k3srun(&[options, &["-c", &config, "scripts/verify.rhai"], checks].concat())?;
-        Ok((output.status.code().unwrap_or(-1), said(&output)))
+        self.with_config("verify.rhai", options, checks)
     }
 
     /// Runs a shell command as root on a host or at another place of the lab, by ssh or in its namespace.
