@@ -5,6 +5,7 @@ use rhai::{EvalAltResult, Position};
 
 use super::Sources;
 use super::errors::Failure;
+use crate::error::Kind;
 
 /// One level of the call stack.
 struct Frame {
@@ -20,7 +21,11 @@ pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, failure: &Fa
     if let Some(output) = &failure.error.output
         && !output.is_empty()
     {
-        help.push(format!("its last output:\n{}", indented(output)));
+        // What is refused has not run: its lines are the reasons.
+        help.push(match failure.error.kind {
+            Kind::Refused => output.clone(),
+            _ => format!("its last output:\n{}", indented(output)),
+        });
     }
     if let Some(remedy) = &failure.error.help
         && failure.error.problems.is_none()

@@ -74,7 +74,11 @@ impl Explainer<'_> {
         if types.split(", ").any(|kind| kind == "Secret") {
             help.insert(0, "a secret is never text; options and content of files take it as it is".to_owned());
         }
-        let error = Error::script(format!("`{path}` doesn't take ({types})"));
+        let exists = self.catalog.overloads(namespace, name).next().is_some();
+        let error = Error::script(match exists {
+            true => format!("`{path}` doesn't take ({types})"),
+            false => format!("there is no function `{path}` for ({types})"),
+        });
         Some(if help.is_empty() || help.len() > 8 { error } else { error.help(help.join("\n")) })
     }
 }
