@@ -53,6 +53,21 @@ fn options_stand_before_or_after_the_script_and_other_words_are_the_scripts() {
 }
 
 #[test]
+fn the_value_of_an_expression_is_shown_as_a_person_reads_it() {
+    for (expression, shown) in [
+        ("1 + 2", "3"),
+        ("local()", "local"),
+        ("local().query(\"echo hi\")", "hi"),
+        ("file(\"/nowhere/x\", #{ content: \"a\" })", "file:/nowhere/x"),
+        ("local().ensure([])", "0 changed, 0 ok"),
+        ("secret(\"correct horse\")", "***"),
+    ] {
+        let (output, _folder) = run(&["-e", expression]);
+        assert_eq!(text(&output.stdout), format!("{shown}\n"), "{expression}");
+    }
+}
+
+#[test]
 fn help_teaches_and_a_script_introduces_itself() {
     let (output, _folder) = run(&["--help"]);
     let help = text(&output.stdout);

@@ -249,4 +249,16 @@ pub mod api {
     pub fn stderr(output: &mut Output) -> String {
         output.error_text()
     }
+
+    /// The host's name.
+    #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
+    pub fn host_text(host: &mut Host) -> String {
+        host.name().to_owned()
+    }
+
+    /// Standard output.
+    #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
+    pub fn output_text(output: &mut Output) -> String {
+        output.text()
+    }
 }

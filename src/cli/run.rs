@@ -92,7 +92,8 @@ fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
     let status = match result {
         Ok(value) => {
             if source.prints_value && !value.is_unit() {
-                context.run.report().emit(Event::Print { text: value.to_string() });
+                let text = script::text_of(&engine, value.clone()).unwrap_or_else(|_| value.to_string());
+                context.run.report().emit(Event::Print { text });
             }
             context.exit_status().unwrap_or(0)
         }

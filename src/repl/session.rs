@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{AST, Dynamic, Engine, Expr, Scope, Stmt};
 
-use crate::script::{Context, Fallible};
+use crate::script::{Context, Fallible, text_of};
 
 /// The id of the text that all inputs together make up: its first line has the imports, then follow the inputs.
 pub const ID: &str = "<input>";
@@ -47,17 +47,7 @@ impl<'a> Session<'a> {
         })?;
         self.functions = self.functions.merge(&ast.clone_functions_only());
         self.imports = imports(&ast);
-        self.show(value)
-    }
-
-    /// The value as text, by its own `to_string`.
-    fn show(&self, value: Dynamic) -> Fallible<Option<String>> {
-        if value.is_unit() {
-            return Ok(None);
-        }
-        let mut scope = Scope::new();
-        scope.push_dynamic("value", value);
-        self.engine.eval_with_scope::<String>(&mut scope, "value.to_string()").map(Some)
+        if value.is_unit() { Ok(None) } else { text_of(self.engine, value).map(Some) }
     }
 }
 

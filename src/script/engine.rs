@@ -76,3 +76,13 @@ impl Program {
         engine.eval_ast_with_scope(&mut Scope::new(), &self.ast)
     }
 }
+
+/// A value as text, by its own `to_string`.
+///
+/// # Errors
+/// What `to_string` raises.
+pub fn text_of(engine: &Engine, value: Dynamic) -> Fallible<String> {
+    let mut scope = Scope::new();
+    scope.push_dynamic("value", value);
+    engine.eval_with_scope(&mut scope, "value.to_string()")
+}
