@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::lab::{Lab, Step};
+use crate::support::lab::{Lab, Step};
 
 /// How to break the subject of a check on the master, and how to mend it.
 struct Breakage {

@@ -3,7 +3,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::lab::{Lab, Step};
+use crate::support::lab::{Lab, Step};
 
 /// A promise of k3s, and a command on a host that ends with status 0 if it is kept. What the command prints is shown if not.
 struct Promise {

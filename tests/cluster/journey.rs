@@ -2,7 +2,7 @@
 
 use libtest_mimic::Trial;
 
-use crate::lab::{Lab, Step};
+use crate::support::lab::{Lab, Step};
 
 fn trial(name: &str, test: fn() -> Step) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))

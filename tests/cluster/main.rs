@@ -6,13 +6,14 @@
 mod broken;
 mod contract;
 mod journey;
-mod lab;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use lab::Lab;
+use support::lab::Lab;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

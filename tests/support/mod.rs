@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod lab;
 pub mod playbook;
 pub mod sshd;
 pub mod user;

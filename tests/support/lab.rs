@@ -1,8 +1,12 @@
 //! Two machines for a test, made and removed by the product's own playbook.
+//!
+//! A lab is removed by [`Lab::down`], or with all others by [`Lab::down_all`], which has to be called at the end.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::said;
 
 /// The result of a test step: an error is shown to the developer as it is.
 pub type Step<T = ()> = Result<T, String>;
@@ -25,12 +29,12 @@ impl Lab {
         let name = format!("t{}{purpose}", std::process::id());
         let lab = Lab::named(name);
         LABS.lock().unwrap_or_else(PoisonError::into_inner).push(Lab::named(lab.name.clone()));
-        let mut args = vec!["--name", &lab.name, "up"];
+        let mut args = vec!["up"];
         let k3s = std::env::var("K3SRUN_TEST_K3S").ok();
         if let Some(k3s) = &k3s {
             args.extend(["--k3s", k3s]);
         }
-        lab.playbook("lab.rhai", &args)?;
+        lab.control(&args)?;
         Ok(lab)
     }
 
@@ -52,13 +56,25 @@ impl Lab {
         self.state.join(name).display().to_string()
     }
 
-    /// Removes everything.
+    /// Removes the machines and everything of them.
+    pub fn down(&self) -> Step {
+        LABS.lock().unwrap_or_else(PoisonError::into_inner).retain(|lab| lab.name != self.name);
+        self.control(&["down"])
+    }
+
+    /// Removes everything of all labs.
     pub fn down_all() {
-        for lab in LABS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            if let Err(error) = lab.playbook("lab.rhai", &["--name", &lab.name, "down"]) {
+        let labs = std::mem::take(&mut *LABS.lock().unwrap_or_else(PoisonError::into_inner));
+        for lab in labs {
+            if let Err(error) = lab.down() {
                 eprintln!("the lab {} is not gone: {error}", lab.name);
             }
         }
+    }
+
+    /// Runs a command of `lab.rhai`, e.g. `["cut", "master.private"]`.
+    pub fn control(&self, command: &[&str]) -> Step {
+        self.playbook("lab.rhai", &[&["--name", &self.name], command].concat()).map(drop)
     }
 
     /// Runs a playbook of `scripts/` and expects success. Returns what it said.
@@ -90,7 +106,7 @@ impl Lab {
     }
 
     /// Runs a playbook on this lab's cluster, with options before it and arguments after it.
-    fn with_config(&self, script: &str, options: &[&str], args: &[&str]) -> Step<(i32, String)> {
+    pub fn with_config(&self, script: &str, options: &[&str], args: &[&str]) -> Step<(i32, String)> {
         let config = self.file("cluster.toml");
         let script = format!("scripts/{script}");
         let output = k3srun(&[options, &["-c", &config, &script], args].concat())?;
@@ -113,7 +129,7 @@ impl Lab {
 
     /// Reboots a host and waits for it.
     pub fn reboot(&self, host: &str) -> Step {
-        self.playbook("lab.rhai", &["--name", &self.name, "reboot", host]).map(drop)
+        self.control(&["reboot", host])
     }
 
     /// What a person could find changed on a host: files with their modes and checksums, units, ruleset and sysctls. What a
@@ -140,8 +156,4 @@ pub fn k3srun(args: &[&str]) -> Step<Output> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .map_err(|error| format!("can't start k3srun: {error}"))
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
