@@ -8,6 +8,7 @@ pub mod bindings;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod firewall;
 pub mod host;
 pub mod k3s;
 pub mod kube;

@@ -208,6 +208,10 @@ fn functions() {
             r#"phase("base", 1)"#,
             r#"confirm("Remove everything?")"#,
             r#"play("missing.rhai", #{})"#,
+            r#"firewall::apply(local(), #{ sources: #{}, opne: [] })"#,
+            r#"firewall::apply(local(), #{ sources: #{ admin: #{ networks: ["10.0.0.300"] } }, open: [] })"#,
+            r#"firewall::apply(local(), #{ sources: #{}, open: [#{ port: 70000, protocol: "tcp", to: "internet" }] })"#,
+            r#"firewall::apply(local(), #{ sources: #{ admin: #{ networks: [] }, Office: #{} }, open: [#{ port: 22, protocol: "tcp", to: "admn" }] })"#,
             r#"local().upload("missing.txt", "/tmp/x")"#,
             r#"fail("the disk is too small", "rent a larger one")"#,
         ],
@@ -227,6 +231,7 @@ fn resources() {
             r#"local().ensure([sysctl("vm swappiness", 10)])"#,
             r#"service("k3s", #{ state: "runing" })"#,
             r#"command("setup", #{})"#,
+            r#"local().ensure([sshd(#{ "Password Authentication": false, PermitRootLogin: "\n" })])"#,
         ],
     );
 }

@@ -150,6 +150,24 @@ pub mod api {
         facts.virtualization.clone()
     }
 
+    /// Active firewalls of others: `ufw`, `firewalld`.
+    #[rhai_fn(global, get = "firewalls", pure)]
+    pub fn firewalls(facts: &mut Arc<Facts>) -> Array {
+        facts.firewalls.iter().cloned().map(Dynamic::from).collect()
+    }
+
+    /// How we are logged in, as the host sees it: a map with `from` (our address, or that of a jump host), `to` (the host's own)
+    /// and `port` (on which sshd listens). `()` on the local host.
+    #[rhai_fn(global, get = "login", pure)]
+    pub fn login(facts: &mut Arc<Facts>) -> Dynamic {
+        let Some(login) = &facts.login else { return Dynamic::UNIT };
+        Dynamic::from_map(Map::from([
+            ("from".into(), login.from.to_string().into()),
+            ("to".into(), login.to.to_string().into()),
+            ("port".into(), i64::from(login.port).into()),
+        ]))
+    }
+
     /// The host's clock when it was asked, in seconds since 1970.
     #[rhai_fn(global, get = "time", pure)]
     pub fn time(facts: &mut Arc<Facts>) -> f64 {

@@ -8,6 +8,7 @@
 mod config;
 mod error;
 mod facts;
+mod firewall;
 mod flow;
 mod host;
 mod k3s;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use rhai::{Engine, exported_module};
 
+use crate::firewall::Policy;
 use crate::host::{Facts, Host, Output, Tunnel};
 use crate::k3s::{AgentOptions, KubeconfigOptions, ServerOptions};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
@@ -44,6 +46,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
+    engine.register_static_module("firewall", exported_module!(firewall::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
     engine.register_static_module("kube", exported_module!(kube::connections).into());
     engine.register_global_module(exported_module!(kube::api).into());
@@ -60,6 +63,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<host::RunOptions>(),
         OptionSet::of::<AgentOptions>(),
         OptionSet::of::<KubeconfigOptions>(),
+        OptionSet::of::<Policy>(),
         OptionSet::of::<ServerOptions>(),
         OptionSet::of::<ssh::Connect>(),
         OptionSet::of::<transfer::Sync>(),

@@ -1,6 +1,7 @@
 //! What a host is: everything in one round trip.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -54,8 +55,31 @@ pub struct Facts {
     pub virtualization: String,
     /// The host's clock in seconds since 1970.
     pub time: f64,
+    /// Active firewalls of others: `ufw`, `firewalld`.
+    pub firewalls: Vec<String>,
+    /// The way by which we logged in; none on the local host.
+    pub login: Option<Login>,
     /// Network interfaces in the kernel's order.
     pub interfaces: Vec<Interface>,
+}
+
+/// The two ends of our SSH connection as the host sees them (`SSH_CONNECTION` in sshd(8)).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Login {
+    /// Where we come from: our address, or that of a jump host or a router that translates addresses.
+    pub from: IpAddr,
+    /// The host's own address that we connected to.
+    pub to: IpAddr,
+    /// The port that sshd listens on.
+    pub port: u16,
+}
+
+impl Login {
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let (from, _, to, port) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        Some(Login { from: from.parse().ok()?, to: to.parse().ok()?, port: port.parse().ok()? })
+    }
 }
 
 impl Host {
@@ -69,7 +93,12 @@ impl Host {
             return Ok(facts.clone());
         }
         let output = self.check(include_str!("facts.sh"), &ScriptOptions::titled("facts").timeout(60)).await?;
-        let facts = Arc::new(Facts::parse(&output.text()).map_err(|error| error.on(self.name()))?);
+        let mut facts = Facts::parse(&output.text()).map_err(|error| error.on(self.name()))?;
+        if self.is_local() {
+            // k3srun itself may have been started in somebody's SSH session.
+            facts.login = None;
+        }
+        let facts = Arc::new(facts);
         *cached = Some(facts.clone());
         Ok(facts)
     }
@@ -131,6 +160,8 @@ impl Facts {
             virtualization: text_of("virtualization"),
             // busybox's date leaves %N as it is.
             time: text_of("time").trim_end_matches(".%N").parse().unwrap_or_default(),
+            firewalls: text_of("firewalls").split_whitespace().map(str::to_owned).collect(),
+            login: Login::parse(&text_of("ssh_connection")),
             interfaces: match sections.get("ip") {
                 Some(json) => interfaces::from_ip(json)?,
                 None => interfaces::from_proc(section("links"), section("inet6"), section("routes"), section("trie")),
@@ -159,6 +190,13 @@ mod tests {
             ("Debian GNU/Linux 12 (bookworm)", vec!["a".into(), "b".into()])
         );
         assert_eq!((facts.memory_mb, facts.disk_mb, facts.disk_free_mb, facts.time), (2, 2, 1, 1_700_000_000.5));
+    }
+
+    #[test]
+    fn both_ends_of_the_login_are_known() {
+        let login = Login::parse("198.51.100.10 40312 2001:db8::1 2222").unwrap();
+        assert_eq!((login.from.to_string().as_str(), login.port), ("198.51.100.10", 2222));
+        assert_eq!(Login::parse(""), None);
     }
 
     #[test]

@@ -15,6 +15,20 @@ if [ -d /run/systemd/system ]; then say init systemd
 elif [ -d /run/openrc ]; then say init openrc
 else say init "$(cat /proc/1/comm 2>/dev/null)"
 fi
+# Where we come from: sshd tells it to the login's first process, and sudo doesn't pass it on.
+pid=$$ connection=
+while [ "$pid" -gt 1 ] && [ -z "$connection" ]; do
+  connection=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
+  read -r stat <"/proc/$pid/stat"
+  set -- ${stat##*) }
+  pid=$2
+done
+say ssh_connection "$connection"
+# Firewalls of others. ufw's unit is active also when ufw is not.
+rivals=
+have ufw && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && rivals=ufw
+have systemctl && systemctl is-active -q firewalld 2>/dev/null && rivals="$rivals firewalld"
+say firewalls "$rivals"
 say package_manager "$(first apt-get dnf yum zypper apk pacman)"
 if have systemd-detect-virt; then say virtualization "$(systemd-detect-virt)"
 elif [ -e /.dockerenv ]; then say virtualization docker

@@ -31,7 +31,7 @@ use crate::report::{Event, Level};
 use crate::run::Run;
 
 pub use connections::Connections;
-pub use facts::Facts;
+pub use facts::{Facts, Login};
 pub use interfaces::Interface;
 pub use options::{Live, Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
@@ -123,6 +123,17 @@ impl Host {
                 Err(host.named(error))
             }
         }
+    }
+
+    /// The same host over a connection of its own, made now: what says whether one still gets in. The local host is itself.
+    ///
+    /// # Errors
+    /// Those of [`Host::connect`], after `limit` at the latest.
+    pub async fn afresh(&self, limit: Duration) -> Result<Self> {
+        let Some(destination) = self.0.transport.destination() else { return Ok(self.clone()) };
+        let mut destination = destination.clone();
+        destination.options.connect_timeout = destination.options.connect_timeout.min(limit);
+        Host::connect(&self.0.run, &destination).await
     }
 
     fn with(run: &Run, name: String, transport: Transport) -> Self {

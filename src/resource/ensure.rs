@@ -148,6 +148,7 @@ async fn apply(host: &Host, kinds: &[&dyn Kind], steps: &[Option<Step>], changes
         if left == 0 {
             return match progress.stopped {
                 Some(Stop::Failed(status, said)) => Err(failure(host, &id, step, status, said, changes)),
+                Some(Stop::Unconfirmed(error)) => Err(error),
                 _ => Ok(index),
             };
         }

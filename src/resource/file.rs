@@ -131,7 +131,7 @@ impl File {
             script.push_str(&format!("(eval {}) || refuse 'the new content was not accepted'\n", quote(&command)));
         }
         script.push_str(&format!("place {path}\n"));
-        Step { summary, diff, script, upload }
+        Step { summary, diff, script, upload, guard: None }
     }
 }
 

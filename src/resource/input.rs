@@ -16,7 +16,7 @@ impl Problems {
     }
 
     /// Adds a problem of the current resource.
-    pub(super) fn add(&mut self, problem: impl std::fmt::Display) {
+    pub(crate) fn add(&mut self, problem: impl std::fmt::Display) {
         self.found.push(format!("{}: {problem}", self.resource));
     }
 

@@ -30,6 +30,7 @@ mod directory;
 mod edit;
 mod ensure;
 mod file;
+pub(crate) mod guard;
 mod hostname;
 mod hosts_entry;
 mod input;
@@ -40,6 +41,7 @@ mod package;
 mod path;
 mod probe;
 mod service;
+mod sshd;
 mod step;
 mod swap;
 mod symlink;
@@ -66,6 +68,7 @@ pub use line::Line;
 pub use mount::Mount;
 pub use package::{Package, PackageState};
 pub use service::{Service, ServiceState};
+pub use sshd::Sshd;
 pub use swap::Swap;
 pub use symlink::Symlink;
 pub use sysctl::Sysctl;
@@ -73,10 +76,13 @@ pub use time_sync::TimeSync;
 pub use user::User;
 
 use crate::error::Result;
-use input::Problems;
-use probe::Probe;
-use step::Step;
-use world::World;
+pub(crate) use input::Problems;
+pub(crate) use path::{ask_content, sha256};
+#[cfg(test)]
+pub(crate) use probe::Facts;
+pub(crate) use probe::{Probe, Reader, decode, encode};
+pub(crate) use step::Step;
+pub(crate) use world::World;
 
 /// One thing on a host as it should be. Made from one of the kinds, e.g. `File::new("/etc/motd").content("hi\n").into()`.
 #[derive(Clone)]
@@ -102,7 +108,7 @@ impl<K: Kind + 'static> From<K> for Resource {
 
 /// What a resource decides about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Claim {
+pub(crate) enum Claim {
     /// All of a thing, e.g. `path:/etc/motd`.
     Whole(String),
     /// A part of a thing that others may have a part in, too.
@@ -122,7 +128,7 @@ impl Claim {
 }
 
 /// A kind of resource.
-trait Kind: Send + Sync {
+pub(crate) trait Kind: Send + Sync {
     /// What names the resource.
     fn id(&self) -> String;
 

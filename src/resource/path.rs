@@ -99,7 +99,7 @@ pub fn ask(probe: &mut Probe, path: &str) {
 }
 
 /// Asks for kind and attributes, and for the content unless its sha256 is `unless`.
-pub fn ask_content(probe: &mut Probe, path: &str, unless: Option<&str>) {
+pub(crate) fn ask_content(probe: &mut Probe, path: &str, unless: Option<&str>) {
     probe.ask(&STAT, path);
     probe.ask(&CONTENT, format!("{} {path}", unless.unwrap_or("-")));
 }

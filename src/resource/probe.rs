@@ -28,7 +28,7 @@ pub struct Probe {
 
 impl Probe {
     /// Asks `reader` about `key`.
-    pub(super) fn ask(&mut self, reader: &'static Reader, key: impl Into<String>) {
+    pub(crate) fn ask(&mut self, reader: &'static Reader, key: impl Into<String>) {
         let key = key.into();
         let (_, keys) = self.asked.entry(reader.name).or_insert_with(|| (reader, Vec::new()));
         if !keys.contains(&key) {
@@ -54,7 +54,7 @@ impl Probe {
     }
 
     /// Asks the host.
-    pub(super) async fn read(&self, host: &Host) -> Result<Facts> {
+    pub(crate) async fn read(&self, host: &Host) -> Result<Facts> {
         if self.asked.is_empty() {
             return Ok(Facts::default());
         }
@@ -84,7 +84,7 @@ impl Facts {
     }
 
     /// The record of `reader` about `key`; None where the reader had nothing to say.
-    pub(super) fn get(&self, reader: &Reader, key: &str) -> Option<&[String]> {
+    pub(crate) fn get(&self, reader: &Reader, key: &str) -> Option<&[String]> {
         self.0.get(&(reader.name.to_owned(), key.to_owned())).map(Vec::as_slice)
     }
 
@@ -101,7 +101,7 @@ impl Facts {
 
     /// Facts as if a host had said them.
     #[cfg(test)]
-    pub(super) fn of(records: &[(&Reader, &str, &[&str])]) -> Self {
+    pub(crate) fn of(records: &[(&Reader, &str, &[&str])]) -> Self {
         let record = |(reader, key, fields): &(&Reader, &str, &[&str])| {
             ((reader.name.to_owned(), (*key).to_owned()), fields.iter().map(|field| (*field).to_owned()).collect())
         };

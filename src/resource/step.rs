@@ -1,10 +1,11 @@
 //! Applies what differs, all in one round trip: in the order of the list, up to the first failure.
 
+use super::guard;
 use crate::error::{Error, Result};
 use crate::host::{Host, Output, ScriptOptions};
 
 /// The functions that the scripts of steps may call.
-const LIBRARY: &str = include_str!("apply.sh");
+pub(super) const LIBRARY: &str = concat!(include_str!("apply.sh"), include_str!("guard.sh"));
 
 /// The exit status of a step that found the host other than it was read.
 const STALE: i32 = 211;
@@ -20,16 +21,24 @@ pub struct Step {
     pub script: String,
     /// Content for the host that is too large for a script: put at this temporary path before the steps run.
     pub upload: Option<(String, Vec<u8>)>,
+    /// The name of the guard that the script sets, if it does: the change must be confirmed before anything else is done.
+    pub guard: Option<&'static str>,
 }
 
 impl Step {
     /// A step without content.
-    pub(super) fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
-        Step { summary: summary.into(), diff: None, script: script.into(), upload: None }
+    pub(crate) fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
+        Step { summary: summary.into(), diff: None, script: script.into(), upload: None, guard: None }
+    }
+
+    /// The script sets the guard `name`.
+    pub(crate) fn guarded(mut self, name: &'static str) -> Self {
+        self.guard = Some(name);
+        self
     }
 
     /// Adds what is shown of the content.
-    pub(super) fn diff(mut self, diff: Option<String>) -> Self {
+    pub(crate) fn diff(mut self, diff: Option<String>) -> Self {
         self.diff = diff;
         self
     }
@@ -51,13 +60,34 @@ pub enum Stop {
     Stale,
     /// It failed with this status and output.
     Failed(i32, String),
+    /// It could not be confirmed, and was taken back.
+    Unconfirmed(Error),
 }
 
-/// Runs the steps.
+/// Runs the steps; a guarded one is confirmed before the next one begins.
 ///
 /// # Errors
 /// When the host can't be talked to. What a step says is in [`Progress`].
 pub(super) async fn apply(host: &Host, steps: &[&Step]) -> Result<Progress> {
+    let mut done = 0;
+    for batch in steps.split_inclusive(|step| step.guard.is_some()) {
+        let guard = batch.last().and_then(|step| step.guard);
+        let progress = at_once(host, batch).await.map_err(|error| guard::foretell(error, guard))?;
+        done += progress.done;
+        if progress.stopped.is_some() {
+            return Ok(Progress { done, ..progress });
+        }
+        if let Some(name) = guard
+            && let Err(error) = guard::confirm(host, name).await
+        {
+            return Ok(Progress { done: done - 1, stopped: Some(Stop::Unconfirmed(error)) });
+        }
+    }
+    Ok(Progress { done, stopped: None })
+}
+
+/// Runs steps of which only the last one may be guarded, in one round trip.
+async fn at_once(host: &Host, steps: &[&Step]) -> Result<Progress> {
     for step in steps {
         if let Some((path, content)) = &step.upload {
             host.put(path, content).await?;

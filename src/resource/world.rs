@@ -18,13 +18,13 @@ pub struct World {
 
 impl World {
     /// The host as it was read.
-    pub(super) fn new(facts: Facts) -> Self {
+    pub(crate) fn new(facts: Facts) -> Self {
         let paths = path::entries(&facts).collect();
         World { facts, paths, changed: BTreeSet::new(), written: BTreeSet::new(), vague: false }
     }
 
     /// What is at `path`; None where there is nothing.
-    pub(super) fn at(&self, path: &str) -> Option<&Entry> {
+    pub(crate) fn at(&self, path: &str) -> Option<&Entry> {
         self.paths.get(path)
     }
 

@@ -1,11 +1,11 @@
-//! Resources that say who and where: users, their keys, the host's name, the names of others.
+//! Resources that say who and where: users, their keys and logins, the host's name, the names of others.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::resource::{HostsEntry, Resource, User};
+use crate::resource::{HostsEntry, Resource, Sshd, User};
 use crate::script::{Fallible, Options, fail, options};
 
 /// Options of `user`.
@@ -41,6 +41,21 @@ fn hosts_entry(call: &NativeCallContext, address: &str, names: Dynamic) -> Falli
             .map_err(|name| fail(call, Error::script(format!("hosts_entry(): a name of a host is text, not {name}"))))
     });
     Ok(HostsEntry::new(address, names.collect::<Result<Vec<_>, _>>()?).into())
+}
+
+fn sshd(call: &NativeCallContext, keywords: Map) -> Fallible<Resource> {
+    let settings = keywords.into_iter().map(|(key, value)| match (value.as_bool(), value.as_int()) {
+        (Ok(true), _) => Ok((key, "yes".to_owned())),
+        (Ok(false), _) => Ok((key, "no".to_owned())),
+        (_, Ok(number)) => Ok((key, number.to_string())),
+        _ => match value.into_string() {
+            Ok(text) => Ok((key, text)),
+            Err(name) => {
+                Err(fail(call, Error::script(format!("sshd(): {key} is a text, a number or a bool, not {name}"))))
+            }
+        },
+    });
+    Ok(Sshd::new(settings.collect::<Result<Vec<_>, _>>()?).into())
 }
 
 #[export_module]
@@ -82,6 +97,19 @@ pub mod api {
     /// ```
     pub fn authorized_key(user: &str, key: &str) -> Resource {
         AuthorizedKey::new(user, key).into()
+    }
+
+    /// Settings of sshd, by their keywords in sshd_config(5); `true` and `false` are `yes` and `no`. They are written to a file of
+    /// their own, must be accepted by `sshd -t` and win over what stands elsewhere, and are confirmed over a new connection from
+    /// where you are: without that the host takes them back within a minute, also if it reboots in between.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let keys_only = sshd(#{ PasswordAuthentication: false, PermitRootLogin: "prohibit-password" });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sshd(call: NativeCallContext, keywords: Map) -> Result<Resource, Box<EvalAltResult>> {
+        super::sshd(&call, keywords)
     }
 
     /// The host's own name, now and after every boot.

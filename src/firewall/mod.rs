@@ -1,0 +1,19 @@
+//! The host's firewall: an nftables table of its own that closes everything a policy does not open.
+//!
+//! A [`Policy`] says which ports are open to whom; who that is, is data of the caller. It becomes one table, `inet k3srun`,
+//! which is loaded in one transaction under a guard: without a confirmation over a new connection the host goes back to
+//! what it had. No other table is touched.
+
+mod apply;
+mod difference;
+mod loaded;
+mod policy;
+mod ruleset;
+mod status;
+
+pub use apply::{apply, problems};
+pub use policy::{Opening, Policy, Ports, Protocol, Rival, Source};
+pub use status::{Status, status};
+
+/// Where the rules are, for the next boot.
+const FILE: &str = "/etc/k3srun/firewall.nft";

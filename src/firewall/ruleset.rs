@@ -1,0 +1,159 @@
+//! A policy as nftables rules.
+//!
+//! One chain sees every packet that arrives, after connections are known (priority -200) and before addresses are translated
+//! (-100): so a published port, of a NodePort, a hostPort or an external address, is what others call it and can't slip past.
+//! What is routed passes it, too. What the host itself sends is not looked at.
+
+use ipnet::IpNet;
+
+use super::policy::{Opening, Policy, Source, brief};
+
+/// Messages without which IPv6 does not work on a link (RFC 4890, 4.4.1); from a router further away they are forged.
+const NEIGHBOURS: &str = "nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, ind-neighbor-solicit, ind-neighbor-advert";
+
+/// Who listens to which group, on a link.
+const GROUPS: &str = "mld-listener-query, mld-listener-report, mld-listener-reduction, mld2-listener-report";
+
+/// The rules for a policy without mistakes, as a script for `nft -f` that puts them in the place of those that are there.
+pub fn render(policy: &Policy) -> String {
+    let mut text = String::from(
+        "# Written by k3srun, and loaded at every boot by k3srun-firewall.service: changes are overwritten.\n\
+         table inet k3srun\n\
+         delete table inet k3srun\n\
+         \n\
+         table inet k3srun {\n\
+         \tcounter dropped {\n\
+         \t}\n",
+    );
+    for (name, source) in &policy.sources {
+        if let Some(networks) = &source.networks {
+            let networks = IpNet::aggregate(networks);
+            text.push_str(&set(&format!("{name}4"), "ipv4_addr", networks.iter().filter(|net| net.addr().is_ipv4())));
+            text.push_str(&set(&format!("{name}6"), "ipv6_addr", networks.iter().filter(|net| net.addr().is_ipv6())));
+        }
+    }
+    text.push_str(&chain(policy));
+    text.push_str("}\n");
+    text
+}
+
+fn set<'a>(name: &str, kind: &str, networks: impl Iterator<Item = &'a IpNet>) -> String {
+    let elements: Vec<String> = networks.map(brief).collect();
+    let elements = match elements.as_slice() {
+        [] => String::new(),
+        elements => format!("\t\telements = {{ {} }}\n", elements.join(", ")),
+    };
+    format!("\n\tset {name} {{\n\t\ttype {kind}\n\t\tflags interval\n{elements}\t}}\n")
+}
+
+fn chain(policy: &Policy) -> String {
+    let mut text = format!(
+        "
+\tchain arriving {{
+\t\ttype filter hook prerouting priority -150; policy drop;
+
+\t\tiifname \"lo\" accept
+\t\tct state established,related accept
+\t\tip6 hoplimit 255 icmpv6 type {{ {NEIGHBOURS} }} accept
+\t\tip6 saddr fe80::/10 icmpv6 type {{ {GROUPS} }} accept
+\t\tct state invalid counter name dropped drop
+
+\t\t# What is to be forwarded: only for those who route. What links among each other is never forwarded.
+"
+    );
+    for (name, source) in policy.sources.iter().filter(|(_, source)| source.routes) {
+        for (family, networks) in families(source, name) {
+            let from = from(source, &networks);
+            let elsewhere = match family {
+                "ip6" => "ip6 daddr != fe80::/10 fib daddr type unicast",
+                _ => "meta nfproto ipv4 fib daddr type unicast",
+            };
+            text.push_str(&format!("\t\t{from}{elsewhere} accept\n"));
+        }
+    }
+    text.push_str(
+        "\t\tmeta pkttype { broadcast, multicast } drop
+\t\tfib daddr type != local counter name dropped drop
+
+\t\t# Errors, and being there (RFC 4890, 4.4.1), and the answers of a DHCPv6 server.
+\t\ticmp type { destination-unreachable, time-exceeded, parameter-problem, echo-request } accept
+\t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request } accept
+\t\tip6 saddr fe80::/10 ip6 daddr fe80::/10 udp sport 547 udp dport 546 accept
+
+\t\t# What the policy opens.
+",
+    );
+    for opening in &policy.open {
+        text.push_str(&rules(policy, opening));
+    }
+    text.push_str(
+        "
+\t\t# Everything else is closed.
+\t\tlimit rate 10/minute burst 20 packets log prefix \"k3srun dropped: \"
+\t\tcounter name dropped drop
+\t}
+",
+    );
+    text
+}
+
+/// The rules of an opening: one for each family of addresses, all with the same comment.
+fn rules(policy: &Policy, opening: &Opening) -> String {
+    let what = format!("{} dport {}", opening.protocol.name(), opening.port);
+    let comment = comment(opening);
+    let Some(source) = policy.sources.get(&opening.to) else {
+        return format!("\t\t{what} accept comment \"{comment}\"\n");
+    };
+    let rule =
+        |(_, networks): (&str, String)| format!("\t\t{}{what} accept comment \"{comment}\"\n", from(source, &networks));
+    match source.networks {
+        Some(_) => families(source, &opening.to).into_iter().map(rule).collect(),
+        None => rule(("", String::new())),
+    }
+}
+
+/// By family, the match of a source's addresses, which is empty where it has none.
+fn families(source: &Source, name: &str) -> Vec<(&'static str, String)> {
+    let matched = |family: &str, suffix: &str| match &source.networks {
+        Some(_) => format!("{family} saddr @{name}{suffix} "),
+        None => String::new(),
+    };
+    vec![("ip", matched("ip", "4")), ("ip6", matched("ip6", "6"))]
+}
+
+fn from(source: &Source, networks: &str) -> String {
+    let interfaces = match source.interfaces.as_deref() {
+        None => String::new(),
+        Some([one]) => format!("iifname \"{one}\" "),
+        Some(all) => {
+            let quoted: Vec<String> = all.iter().map(|name| format!("\"{name}\"")).collect();
+            format!("iifname {{ {} }} ", quoted.join(", "))
+        }
+    };
+    format!("{interfaces}{networks}")
+}
+
+/// What says in the rules which opening they are for; [`super::loaded`] reads it.
+fn comment(opening: &Opening) -> String {
+    let service = if opening.service.is_empty() { String::new() } else { format!(": {}", opening.service) };
+    format!("{} to {}{service}", opening.what(), opening.to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::tests::master;
+    use super::*;
+
+    #[test]
+    fn the_rules_of_a_master() {
+        insta::assert_snapshot!(render(&master()));
+    }
+
+    #[test]
+    fn networks_in_one_another_become_one() {
+        let mut policy = master();
+        let admin = policy.sources.get_mut("admin").unwrap();
+        admin.networks = Some(["10.0.0.0/8", "10.1.0.0/16", "192.0.2.1/32"].map(|net| net.parse().unwrap()).into());
+        assert!(render(&policy).contains("elements = { 10.0.0.0/8, 192.0.2.1 }"));
+    }
+}
