@@ -45,6 +45,23 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
+/// The port table that people read is the one that is loaded.
+#[test]
+fn the_port_table_in_the_documents_is_that_of_the_standard_library() {
+    const ROWS: &str = r#"
+        import "ports" as ports;
+        for row in ports::table() { print(`| ${row[0]} | ${row[1]}/${row[2]} | ${row[3]} | ${row[4]} |`) }"#;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("rows.rhai");
+    fs::write(&script, ROWS).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_k3srun"));
+    let output = command.args(["-q".as_ref(), script.as_os_str()]).env("HOME", folder.path()).output().unwrap();
+    let loaded = String::from_utf8(output.stdout).unwrap();
+    assert!(loaded.lines().count() > 8, "{loaded}");
+    let page = fs::read_to_string("docs/architecture.md").unwrap();
+    assert!(page.contains(&format!("| Host | Port | Service | Open to |\n|---|---|---|---|\n{loaded}")), "{loaded}");
+}
+
 #[test]
 fn every_playbook_in_the_documents_is_right() {
     let blocks = blocks();

@@ -5,7 +5,7 @@ use super::policy::Policy;
 use super::{FILE, difference, ruleset};
 use crate::error::{Error, Result};
 use crate::host::{Host, quote};
-use crate::resource::{self, Claim, Kind, Probe, Problems, Reader, Step, World, decode, encode, guard};
+use crate::resource::{self, Claim, Content, Kind, Probe, Problems, Reader, Step, World, decode, encode, guard};
 
 /// The state of the table: a key is its name.
 pub(super) const TABLE: Reader = Reader { name: "firewall", shell: include_str!("probe.sh") };
@@ -65,15 +65,16 @@ struct Table {
 }
 
 impl Table {
-    fn script(&self, text: &str) -> String {
+    fn script(&self, text: &str, update: &str) -> String {
         format!(
             "{}mkdir -p /etc/k3srun /var/lib/k3srun\nreceive {FILE} {} <<'k3srun'\n{}\nk3srun\nchmod 0600 \"$temp\"\n\
-             load_firewall {} {}\n",
+             load_firewall {} {} {}\n",
             include_str!("load.sh"),
             resource::sha256(text.as_bytes()),
             encode(text),
             guard::SECONDS,
             quote(&self.replaced.join(" ")),
+            quote(update),
         )
     }
 }
@@ -102,12 +103,13 @@ impl Kind for Table {
             return Ok(Some(step));
         }
         let text = ruleset::render(&self.policy);
-        let written = world.at(FILE).is_some_and(|entry| entry.content.is(text.as_bytes()));
+        let file = world.at(FILE).map(|entry| &entry.content);
+        let written = file.is_some_and(|content| content.is(text.as_bytes()));
         let fields = world.facts.get(&TABLE, NAME);
         let Some([same, enabled, table, others]) = fields else {
             return match self.planned {
                 // An earlier part of the plan installs it.
-                true => Ok(Some(self.step(&text, None, ""))),
+                true => Ok(Some(self.step(&text, None, "", ""))),
                 false => {
                     Err(Error::refused("there is no `nft` on the host").help("install the package nftables before"))
                 }
@@ -118,12 +120,18 @@ impl Kind for Table {
         if written && same == "yes" && enabled == "yes" && self.replaced.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.step(&text, loaded.as_ref(), others)))
+        let update = match file {
+            Some(Content::Known(old)) if same == "yes" && self.replaced.is_empty() => {
+                ruleset::update(&self.policy, &String::from_utf8_lossy(old))
+            }
+            _ => None,
+        };
+        Ok(Some(self.step(&text, loaded.as_ref(), others, &update.unwrap_or_default())))
     }
 }
 
 impl Table {
-    fn step(&self, text: &str, loaded: Option<&Loaded>, others: &str) -> Step {
+    fn step(&self, text: &str, loaded: Option<&Loaded>, others: &str, update: &str) -> Step {
         let mut lines = difference::lines(&self.host, loaded, &self.policy);
         let summary = match (loaded, lines.len()) {
             (None, _) => "loaded under a guard".to_owned(),
@@ -137,7 +145,7 @@ impl Table {
             lines.push(format!("{}: left alone: the nftables tables of others, {tables}", self.host));
         }
         let diff = (!lines.is_empty()).then(|| lines.join("\n"));
-        Step::new(summary, self.script(text)).diff(diff).guarded(NAME)
+        Step::new(summary, self.script(text, update)).diff(diff).guarded(NAME)
     }
 }
 

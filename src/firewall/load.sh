@@ -1,4 +1,5 @@
-# Where $temp is the new file of rules: loads it under a guard, and lets it be loaded at every boot.
+# load_firewall SECONDS RIVALS UPDATE: where $temp is the new file of rules, loads it under a guard, and lets it be loaded at
+# every boot. UPDATE is the script that does the same to the rules in force, where there is one.
 load_firewall() {
   file=/etc/k3srun/firewall.nft listing=/var/lib/k3srun/firewall.listing unit=/etc/systemd/system/k3srun-firewall.service
   nft -c -f "$temp" || refuse 'nft does not accept the rules'
@@ -46,7 +47,7 @@ END
     esac
   done
   place $file
-  nft -f $file
+  if [ -n "$3" ]; then printf %s "$3" | nft -f -; else nft -f $file; fi
   systemctl start k3srun-firewall.service
   nft -s list table inet k3srun >$listing
 }

@@ -25,25 +25,54 @@ pub fn render(policy: &Policy) -> String {
          \tcounter dropped {\n\
          \t}\n",
     );
-    for (name, source) in &policy.sources {
-        if let Some(networks) = &source.networks {
-            let networks = IpNet::aggregate(networks);
-            text.push_str(&set(&format!("{name}4"), "ipv4_addr", networks.iter().filter(|net| net.addr().is_ipv4())));
-            text.push_str(&set(&format!("{name}6"), "ipv6_addr", networks.iter().filter(|net| net.addr().is_ipv6())));
-        }
+    for Set { name, family, elements } in sets(policy) {
+        let elements = match elements.as_str() {
+            "" => String::new(),
+            elements => format!("\t\telements = {{ {elements} }}\n"),
+        };
+        text.push_str(&format!("\n\tset {name} {{\n\t\ttype {family}_addr\n\t\tflags interval\n{elements}\t}}\n"));
     }
     text.push_str(&chain(policy));
     text.push_str("}\n");
     text
 }
 
-fn set<'a>(name: &str, kind: &str, networks: impl Iterator<Item = &'a IpNet>) -> String {
-    let elements: Vec<String> = networks.map(brief).collect();
-    let elements = match elements.as_slice() {
-        [] => String::new(),
-        elements => format!("\t\telements = {{ {} }}\n", elements.join(", ")),
-    };
-    format!("\n\tset {name} {{\n\t\ttype {kind}\n\t\tflags interval\n{elements}\t}}\n")
+/// The script for `nft -f` that only gives the sets their addresses, where nothing else differs from the rules `old`: then
+/// the rules and what they counted stay.
+pub fn update(policy: &Policy, old: &str) -> Option<String> {
+    let rest =
+        |text: &str| text.lines().filter(|line| !line.starts_with("\t\telements = ")).collect::<Vec<_>>().join("\n");
+    if rest(old) != rest(&render(policy)) {
+        return None;
+    }
+    let mut text = String::new();
+    for Set { name, elements, .. } in sets(policy) {
+        text.push_str(&format!("flush set inet k3srun {name}\n"));
+        if !elements.is_empty() {
+            text.push_str(&format!("add element inet k3srun {name} {{ {elements} }}\n"));
+        }
+    }
+    Some(text)
+}
+
+/// The addresses of one family of a source.
+struct Set {
+    name: String,
+    family: &'static str,
+    elements: String,
+}
+
+fn sets(policy: &Policy) -> Vec<Set> {
+    let named =
+        policy.sources.iter().filter_map(|(name, source)| Some((name, IpNet::aggregate(source.networks.as_ref()?))));
+    let both = named.flat_map(|(name, networks)| {
+        [("ipv4", "4"), ("ipv6", "6")].map(|(family, suffix)| {
+            let own = networks.iter().filter(|net| net.addr().is_ipv4() == (family == "ipv4"));
+            let elements = own.map(brief).collect::<Vec<_>>().join(", ");
+            Set { name: format!("{name}{suffix}"), family, elements }
+        })
+    });
+    both.collect()
 }
 
 fn chain(policy: &Policy) -> String {
@@ -147,6 +176,21 @@ mod tests {
     #[test]
     fn the_rules_of_a_master() {
         insta::assert_snapshot!(render(&master()));
+    }
+
+    #[test]
+    fn another_administrator_is_one_element_more() {
+        let old = render(&master());
+        let mut policy = master();
+        policy.sources.get_mut("admin").unwrap().networks =
+            Some(["198.51.100.0/24", "192.0.2.1/32"].map(|net| net.parse().unwrap()).into());
+        let update = update(&policy, &old).unwrap();
+        assert!(update.starts_with(
+            "flush set inet k3srun admin4\nadd element inet k3srun admin4 { 192.0.2.1, 198.51.100.0/24 }\n\
+             flush set inet k3srun admin6\nflush set inet k3srun worker4\n"
+        ));
+        policy.open.pop();
+        assert_eq!(super::update(&policy, &old), None);
     }
 
     #[test]

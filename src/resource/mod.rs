@@ -77,7 +77,7 @@ pub use user::User;
 
 use crate::error::Result;
 pub(crate) use input::Problems;
-pub(crate) use path::{ask_content, sha256};
+pub(crate) use path::{Content, ask_content, sha256};
 #[cfg(test)]
 pub(crate) use probe::Facts;
 pub(crate) use probe::{Probe, Reader, decode, encode};

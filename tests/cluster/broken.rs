@@ -78,6 +78,13 @@ END",
         says: "the API can't be reached through the tunnel",
     },
     Breakage {
+        check: "firewall",
+        place: "worker",
+        break_it: "nft add rule inet k3srun arriving tcp dport 9999 accept",
+        mend_it: "systemctl reload k3srun-firewall",
+        says: "the firewall was changed by hand",
+    },
+    Breakage {
         check: "network",
         place: "worker",
         break_it: "nft 'add table inet test; add chain inet test in { type filter hook input priority -300; };

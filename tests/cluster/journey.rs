@@ -33,9 +33,14 @@ fn plan() -> Step {
     let lab = Lab::shared()?;
     let before = [lab.listing("master")?, lab.listing("worker")?];
     let said = lab.bootstrap(&["--plan"])?;
-    for expected in
-        ["vm.overcommit_memory", "/etc/rancher/k3s/config.yaml", "k3s.service", "k3s-agent.service", "node-role=master"]
-    {
+    for expected in [
+        "vm.overcommit_memory",
+        "/etc/rancher/k3s/config.yaml",
+        "k3s.service",
+        "k3s-agent.service",
+        "node-role=master",
+        "master 6443/tcp: open to worker",
+    ] {
         if !said.contains(expected) {
             return Err(format!("the plan says nothing about {expected}:\n{said}"));
         }
@@ -123,7 +128,7 @@ fn secrets() -> Step {
 
 fn verify() -> Step {
     let (status, said) = Lab::shared()?.verify(&[], &[])?;
-    if status == 0 && said.contains("11 checks passed") { Ok(()) } else { Err(said) }
+    if status == 0 && said.contains("12 checks passed") { Ok(()) } else { Err(said) }
 }
 
 fn reboot() -> Step {
