@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::artifact::Arch;
 use super::changes::{self, Difference};
-use super::install::{Installation, image_target, sums_of_files};
+use super::install::{Installation, image_target};
 use super::node::Marks;
 use super::options::{Options, url_of};
 use super::probe::{Facts, probe};
@@ -99,15 +99,13 @@ async fn url_from(server: &Host, planned: bool) -> Result<String> {
 async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -> Result<bool> {
     let role = options.role;
     let run = host.run_context();
-    // Archives of images are large: their sums are taken here while the host takes its own.
-    let images = options.source.images(&options.images)?;
-    let (facts, sums) = tokio::try_join!(look(host, options, &images), sums_of_files(images.clone()))?;
+    let facts = look(host, options, &options.source.images(&options.images)?).await?;
     let old = config::effective(&facts.config, &unit::arguments(&facts.definition))?;
     let new = wanted(options, cluster, &old);
     check(host, options, &facts, &new)?;
     let differences = changes::compare(role, &facts, &old, &new)?;
     let artifacts = options.source.artifacts(&options.version, Arch::of_machine(&facts.machine)?, &options.images)?;
-    let installation = Installation::new(options, artifacts, &facts, &sums).await?;
+    let installation = Installation::new(options, artifacts, &facts).await?;
 
     installation.apply(host, options).await?;
     let files = resource::ensure(host, &resources(options, &facts, &new, cluster)).await?;

@@ -32,8 +32,10 @@ pub struct Facts {
     pub interfaces: BTreeSet<String>,
     /// The version of the executable.
     pub version: Option<String>,
-    /// sha256 by path, of the files that were asked for.
-    pub sums: BTreeMap<String, String>,
+    /// sha256 of the executable, where it was asked for.
+    pub sum: Option<String>,
+    /// Size and time by path, of the archives that were asked for.
+    pub stamps: BTreeMap<String, Stamp>,
     /// config.yaml.
     pub config: String,
     /// Files that k3s reads after config.yaml.
@@ -58,6 +60,15 @@ pub struct Facts {
     pub unit: UnitState,
     /// The node, as the API server shows it.
     pub node: Option<Node>,
+}
+
+/// By what a large file is known again, as rsync does it: a copy gets the time of its original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes.
+    pub size: u64,
+    /// When it was changed, in seconds since 1970.
+    pub modified: i64,
 }
 
 /// A unit as systemd sees it. Times are seconds since 1970 by the host's clock.
@@ -109,7 +120,7 @@ impl Facts {
 }
 
 /// Reads the facts of `role`, or of whichever role is installed. `name` is the node's name where the caller knows it,
-/// `paths` are files to take the sha256 of.
+/// `paths` are files to look at: the executable and archives of images.
 pub async fn probe(host: &Host, role: Option<Role>, name: Option<&str>, paths: &[String]) -> Result<Facts> {
     let unit = role.map_or("", Role::unit);
     let paths: Vec<String> = paths.iter().map(|path| quote(path)).collect();
@@ -143,11 +154,8 @@ pub fn read(text: &str) -> Facts {
             "command" => drop(facts.commands.insert(owned())),
             "interface" => drop(facts.interfaces.insert(owned())),
             "version" => facts.version = Some(owned()),
-            "sum" => {
-                if let Some((sum, path)) = value.split_once(' ') {
-                    facts.sums.insert(path.to_owned(), sum.to_owned());
-                }
-            }
+            "sum" => facts.sum = Some(owned()),
+            "stamp" => facts.stamps.extend(read_stamp(value)),
             "config" => facts.config = decoded(value),
             "dropin" => facts.dropins.push(owned()),
             "unit" => facts.units.extend([Role::Server, Role::Agent].into_iter().find(|role| role.unit() == value)),
@@ -169,6 +177,12 @@ pub fn read(text: &str) -> Facts {
     }
     facts.node = (!node.name.is_empty()).then_some(node);
     facts
+}
+
+fn read_stamp(value: &str) -> Option<(String, Stamp)> {
+    let (size, rest) = value.split_once(' ')?;
+    let (modified, path) = rest.split_once(' ')?;
+    Some((path.to_owned(), Stamp { size: size.parse().ok()?, modified: modified.parse().ok()? }))
 }
 
 fn read_unit(unit: &mut UnitState, word: &str, value: &str) {
@@ -215,13 +229,14 @@ mod tests {
         LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=2\nStarted=1001\nActive=1010\nNow=1020\n\
         node.name=master\nnode.labels={\"node-role\":\"master\"}\nnode.taints=[{\"effect\":\"NoSchedule\",\"key\":\"a\",\"value\":\"b\"}]\n\
         node.ready=True\nnode.heartbeat=1970-01-01T00:17:00Z\nnode.addresses=10.0.0.1\n\
-        sum=0123 /usr/local/bin/k3s\n";
+        sum=0123\nstamp=7 1000 /images/a b.tar\n";
 
     #[test]
     fn a_running_server() {
         let facts = read(RUNNING);
         assert_eq!(facts.config, "cluster-init: true\n");
-        assert_eq!(facts.sums["/usr/local/bin/k3s"], "0123");
+        assert_eq!(facts.sum.as_deref(), Some("0123"));
+        assert_eq!(facts.stamps["/images/a b.tar"], Stamp { size: 7, modified: 1000 });
         assert!(facts.registered && facts.token && facts.unit.enabled && facts.unit.loaded);
         assert_eq!((facts.unit.restarts, facts.unit.active_for()), (2, 10));
         let node = facts.node.as_ref().unwrap();

@@ -1,9 +1,15 @@
 # Reads everything about k3s on a host; changes nothing. Needs $unit (empty: whichever is there), $node (empty: as the
-# host says) and the paths to take sums of as arguments.
+# host says) and the paths of files as arguments: the executable's sum is taken, archives are too large for that.
 say() { [ -z "$2" ] || printf '%s=%s\n' "$1" "$2"; }
 text() { [ ! -f "$2" ] || printf '%s=%s\n' "$1" "$(base64 <"$2" | tr -d '\n')"; }
 etc=/etc/rancher/k3s units=/etc/systemd/system binary=/usr/local/bin/k3s
-(for path; do [ -f "$path" ] && printf 'sum=%s\n' "$(sha256sum <"$path" | cut -c1-64) $path"; done) &
+(for path; do
+  [ -f "$path" ] || continue
+  case $path in
+  "$binary") say sum "$(sha256sum <"$path" | cut -c1-64)" ;;
+  *) say stamp "$(stat -c '%s %Y' -- "$path") $path" ;;
+  esac
+done) &
 for name in k3s k3s-agent; do [ ! -f "$units/$name.service" ] || say unit "$name"; done
 if [ -z "$unit" ]; then
   unit=k3s

@@ -7,6 +7,7 @@ rollback() { echo "/var/lib/k3srun/rollback/$1"; }
 # input; they run in the folder with what was kept. Needs $temp, the file that `receive` made.
 guard() {
   guarded=$1 folder=$(rollback "$1") unit=k3srun-rollback-$1
+  [ -d /run/systemd/system ] || refuse "this host was not booted with systemd, which is to take the change back in time"
   command -v flock >/dev/null || refuse "there is no flock on the host, which keeps a change from being confirmed and taken back at once"
   [ ! -e "$folder" ] || refuse "an earlier change of $1 is not confirmed yet; it will be taken back within a minute"
   rm -rf "$folder.new"
