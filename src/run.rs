@@ -1,6 +1,7 @@
 //! What every operation of one run shares: where it reports, whether it may change things, and when to stop.
 
 use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +25,7 @@ pub enum Mode {
 pub struct Run(Arc<Shared>);
 
 struct Shared {
+    id: String,
     report: Report,
     mode: Mode,
     cancel: Mutex<CancellationToken>,
@@ -43,7 +45,13 @@ impl Drop for Terminal {
 impl Run {
     /// A run that reports to `report`.
     pub fn new(report: Report, mode: Mode) -> Self {
-        Run(Arc::new(Shared { report, mode, cancel: Mutex::default(), terminal: AtomicUsize::new(0) }))
+        let id = format!("k3srun-{:016x}", RandomState::new().hash_one(std::process::id()));
+        Run(Arc::new(Shared { id, report, mode, cancel: Mutex::default(), terminal: AtomicUsize::new(0) }))
+    }
+
+    /// The name of this run and no other, e.g. `k3srun-0f3c…`: its shells on hosts are called so.
+    pub fn id(&self) -> &str {
+        &self.0.id
     }
 
     /// Where the run tells what it does.

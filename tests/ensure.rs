@@ -54,6 +54,21 @@ host.ensure(wanted);
     )
 }
 
+#[test]
+fn what_a_step_that_was_killed_left_is_removed_by_the_next_one() {
+    let folder = Folder::new();
+    for name in [".file.k3srun.0123456789", ".link.k3srun.0123456789", ".other.k3srun.0123456789"] {
+        fs::write(folder.path(name), "half").unwrap();
+    }
+    let list = "[file(\"ROOT/file\", #{ content: \"a\\n\" }), symlink(\"ROOT/link\", \"file\")]";
+    let output = folder.ensure(&[], list);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read_to_string(folder.path("link")).unwrap(), "a\n");
+    let mut names: Vec<_> = fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".other.k3srun.0123456789", "file", "link", "state"]);
+}
+
 /// A folder for a run on the local host.
 struct Folder(tempfile::TempDir);
 

@@ -5,7 +5,9 @@
 mod support;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::playbook::{Playbook, Running, eventually};
@@ -171,6 +173,29 @@ fn a_time_limit_ends_the_command_and_the_host_stays_usable() {
         let message = format!("`echo begun; {}` was still running after 0.5 s and was stopped", marker.command());
         assert_eq!(printed, format!("host\n{message}\nbegun\nnext\n"));
         marker.ends();
+    }
+}
+
+/// What sshd leaves of a connection that breaks: the agent reads half of a request, then the end.
+#[test]
+fn a_request_that_came_only_in_part_is_not_begun_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mark, file) = (folder.path().join("mark"), folder.path().join("file"));
+    let requests = [
+        format!("run x 1000\ntouch {}\n", mark.display()),
+        format!("hold x 1000\ntouch {}\n", mark.display()),
+        format!("put x 1000\n{}\nhalf", file.display()),
+    ];
+    for request in requests {
+        let program = format!("{{\necho ready\n{}\n}}\n", include_str!("../src/host/agent.sh"));
+        let mut agent = Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut input, mut output) = (agent.stdin.take().unwrap(), agent.stdout.take().unwrap());
+        input.write_all(program.as_bytes()).unwrap();
+        output.read_exact(&mut [0; 6]).unwrap();
+        input.write_all(request.as_bytes()).unwrap();
+        drop(input);
+        agent.wait().unwrap();
+        assert!(fs::read_dir(&folder).unwrap().next().is_none(), "{request}");
     }
 }
 

@@ -6,6 +6,8 @@ mod support;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use support::playbook::{Playbook, Running, eventually};
 use support::sshd::Sshd;
@@ -34,6 +36,22 @@ impl Lock {
     fn take(&self, host: &str) -> Playbook {
         Playbook::new(&format!("let h = {host}; h.lock(\"{0}\"); h.lock(\"{0}\"); print(\"taken\")", self.0))
     }
+}
+
+impl Lock {
+    /// Makes it look as if the holder had given no sign of life for so many seconds.
+    fn silent_for(&self, seconds: u64) {
+        let then = SystemTime::now() - Duration::from_secs(seconds);
+        fs::File::options().write(true).open(self.file("info")).unwrap().set_modified(then).unwrap();
+    }
+}
+
+/// The processes of this machine: id, and command line.
+fn processes() -> impl Iterator<Item = (String, String)> {
+    fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let command = fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        Some((entry.file_name().into_string().ok()?, command))
+    })
 }
 
 impl Drop for Lock {
@@ -91,6 +109,68 @@ fn a_note_that_was_left_behind_is_explained_and_taken_over() {
     );
     assert!(finished.stderr.contains(&note), "{}", finished.stderr);
     assert_eq!(finished.printed(), "taken\n");
+}
+
+#[test]
+fn a_run_that_is_out_of_touch_for_long_loses_the_lock_and_its_shells() {
+    let (sshd, lock) = (Sshd::start(), Lock::new("lost"));
+    let sign = sshd.path("sign");
+    let busy = format!("touch {}; sleep 1000", sign.display());
+    let script = format!("let h = {}; h.lock(\"{}\"); h.run(\"{busy}\")", sshd.connect(), lock.0);
+    let running = Playbook::new(&script).start();
+    eventually("the command runs on the host", || sign.exists());
+    running.signal("STOP");
+    lock.silent_for(60);
+
+    let finished = lock.take("local()").run();
+
+    let note = format!("the lock `{}` was held by a run that has lost its connection", lock.0);
+    assert!(finished.stderr.contains(&note), "{}", finished.stderr);
+    assert!(finished.stderr.contains(&format!("process {}", running.child.id())), "{}", finished.stderr);
+    assert_eq!(finished.printed(), "taken\n");
+    running.signal("CONT");
+    let lost = running.finish();
+    assert_eq!(lost.status, Some(4), "{}", lost.stderr);
+}
+
+#[test]
+fn a_run_that_is_silent_for_a_while_is_waited_for_and_keeps_the_lock() {
+    let (sshd, lock) = (Sshd::start(), Lock::new("silent"));
+    let running = lock.hold(&sshd.connect());
+    running.signal("STOP");
+    lock.silent_for(15);
+    let second = lock.take("local()").start();
+    std::thread::sleep(Duration::from_secs(6));
+    running.signal("CONT");
+    let refused = second.finish();
+    let note = format!("the lock `{}` is held by a run that is silent", lock.0);
+    assert!(refused.stderr.contains(&note), "{}", refused.stderr);
+    assert_eq!(refused.status, Some(2), "{}", refused.stderr);
+    running.signal("INT");
+    assert_eq!(running.finish().status, Some(130));
+}
+
+#[test]
+fn the_lock_of_the_own_lost_connection_is_taken_again() {
+    let (sshd, lock) = (Sshd::start(), Lock::new("own"));
+    let sign = sshd.path("sign");
+    let script = format!(
+        "let h = {}; h.lock(\"{}\"); local().run(\"touch {sign}; while [ -e {sign} ]; do sleep 0.05; done\");
+         print(h.query(\"echo again\").stdout)",
+        sshd.connect(),
+        lock.0,
+        sign = sign.display()
+    );
+    let running = Playbook::new(&script).env("XDG_RUNTIME_DIR", &sshd.folder().display().to_string()).start();
+    eventually("the script waits", || sign.exists());
+    // As when the network is lost: this side has noticed, the host has not.
+    sshd.freeze();
+    let sockets = format!("{}/.ssh-connection", sshd.folder().display());
+    let master = processes().find(|(_, command)| command.contains(&sockets)).unwrap().0;
+    assert!(Command::new("kill").args(["-KILL", &master]).status().unwrap().success());
+    fs::remove_file(&sign).unwrap();
+    assert_eq!(running.finish().printed(), "again\n");
+    sshd.cut();
 }
 
 #[test]

@@ -141,6 +141,20 @@ fn a_host_that_is_still_starting_is_tried_again() {
 }
 
 #[test]
+fn the_sockets_of_runs_that_were_killed_are_removed() {
+    let sshd = Sshd::start();
+    let folder = |name: &str| sshd.path(&format!(".ssh-connection-{name}"));
+    for name in ["dead", "new"] {
+        std::fs::create_dir(folder(name)).unwrap();
+    }
+    // As the kernel leaves it when its owner is killed.
+    drop(std::os::unix::net::UnixListener::bind(folder("dead").join("master")).unwrap());
+    let script = format!("{}.query(\"true\")", sshd.connect());
+    Playbook::new(&script).env("XDG_RUNTIME_DIR", &sshd.folder().display().to_string()).run().printed();
+    assert!(!folder("dead").exists() && folder("new").exists());
+}
+
+#[test]
 fn nobody_listens() {
     let port = free_port();
     let [kind, message, help] = failure(&format!("ssh::connect(\"root@127.0.0.1:{port}\")"));

@@ -2,12 +2,16 @@
 #   run ID LENGTH     the next LENGTH bytes are a script; it runs in a session of its own.
 #                     Then one line more: `ok` when the caller has the answer, or `kill ID` to end the script now.
 #   hold ID LENGTH    the next LENGTH bytes are a script that runs in this shell: what it opens stays open until the end.
+#   beat              the caller lives: the file $alive, if a held script has set it, gets the present time. No answer.
 #   put ID LENGTH     one line with a path, then LENGTH bytes become that file, readable by its owner only.
 # An answer ends with a line `ID STATUS` on standard output and a line `ID` on standard error.
-# When standard input ends, what still runs is killed: nothing outlives its caller by accident.
+# When standard input ends, or with SIGTERM, what still runs is killed: nothing outlives its caller by accident. A request
+# that came only in part is not begun, and of a file that came only in part nothing is left.
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 unset ENV BASH_ENV CDPATH
 umask 022
+alive= gone=
+trap gone=1 TERM
 end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
 # Sends signal $2 to all living processes of session $1, which may have made process groups of their own.
 # Fails when there is none. In /proc/PID/stat the fields after the name are state, parent, group, session.
@@ -31,10 +35,11 @@ reap() {
   for _ in 1 2 3 4 5 6 7 8 9 10; do signal "$1" 0 || return 0; sleep 0.1; done
   signal "$1" KILL
 }
-while read -r op id length; do
+while [ -z "$gone" ] && read -r op id length; do
   case $op in
   run)
     body=$(head -c "$length")
+    [ "${#body}" -eq "$length" ] || exit 0
     printf '%s' "$body" | setsid sh -c 'sh; status=$?; printf "\n%s %s\n" "$0" "$status"; printf "\n%s\n" "$0" >&2' "$id" &
     job=$!
     body=
@@ -48,13 +53,17 @@ while read -r op id length; do
     ;;
   hold)
     body=$(head -c "$length")
+    [ "${#body}" -eq "$length" ] || exit 0
     eval "$body"
     end "$id" "$?"
     ;;
+  beat) [ -z "$alive" ] || touch "$alive" ;;
   put)
     IFS= read -r path
     head -c "$length" | (umask 077; cat >"$path" || { cat >/dev/null; exit 1; })
-    end "$id" "$?"
+    status=$?
+    [ "$status" -eq 0 ] && [ "$(wc -c <"$path")" -eq "$length" ] || { status=1; rm -f "$path"; }
+    end "$id" "$status"
     ;;
   esac
 done

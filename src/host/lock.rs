@@ -1,17 +1,60 @@
 //! A lock on a host against a second operator, held by a shell of its own as long as the run lasts.
 //!
-//! The kernel's lock on the open file is the truth: it ends with the shell, so also when k3srun is killed or the network
-//! is lost. The file beside it only says who holds it.
+//! The kernel's lock on the open file is the truth: it ends with the shell, so also when k3srun is killed. Where the network
+//! is lost, sshd keeps the shell alive for hours: so the holder gives a sign of life now and then, and who finds one that
+//! is silent for longer than ssh itself would bear ends all shells of that connection and takes the lock. The file beside
+//! the lock says who holds it; its time is that of the last sign.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::{Host, ScriptOptions, Shell, quote};
 use crate::error::{Error, Result};
 use crate::report::Level;
 
+/// Time between two signs of life.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// Time between two looks at a holder that is silent.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Who was silent for no more than so many seconds lives.
+const ALIVE: u64 = 10;
+
+/// Who was silent for more than so many seconds has lost its connection: ssh gives up after 20.
+const LOST: u64 = 30;
+
+/// What is done on the host.
+const SCRIPT: &str = include_str!("lock.sh");
+
 /// A lock that this run holds.
 pub(super) struct Held {
     name: String,
     script: String,
-    _shell: Shell,
+    /// It has the shell, and gives the signs of life.
+    heart: JoinSet<()>,
+}
+
+impl Held {
+    fn new(name: &str, script: &str, mut shell: Shell) -> Self {
+        let mut heart = JoinSet::new();
+        heart.spawn(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                if shell.beat().await.is_err() {
+                    // The lock is lost with the connection. It is taken again with the next request.
+                    return;
+                }
+            }
+        });
+        Held { name: name.to_owned(), script: script.to_owned(), heart }
+    }
+
+    /// Ends the shell, and the lock with it.
+    pub(super) async fn release(mut self) {
+        self.heart.shutdown().await;
+    }
 }
 
 impl Host {
@@ -48,40 +91,43 @@ impl Host {
     }
 
     async fn take(&self, name: &str, script: &str) -> Result<Held> {
-        // The first word of the answer says what became of it. What fails here must not end the shell: the agent is it.
-        let take = format!(
-            "{}if ! command -v flock >/dev/null; then echo missing; else\n\
-             mkdir -p \"${{f%/*}}\" && (: >>\"$f\") && exec 9>>\"$f\" && if flock -n 9; then\n\
-             if [ -s \"$i\" ]; then echo stale; cat \"$i\"; else echo free; fi\n\
-             printf %s {} >\"$i\"; trap 'rm -f \"$i\"' EXIT\n\
-             else echo taken; cat \"$i\"; fi; fi",
-            folder(name),
-            quote(&owner(script))
-        );
         let mut shell = self.open_shell().await?;
-        let output = shell.hold(&take, &self.0.traffic).await?;
-        let text = output.text();
-        let (word, who) = text.split_once('\n').unwrap_or((&text, ""));
-        match word {
-            "free" => {}
-            "stale" => self.note(
-                Level::Info,
-                format!(
-                    "the lock `{name}` was left behind by a run that was killed ({}); taken over",
-                    who.replace('\n', ", ")
+        let mut told = false;
+        loop {
+            let output = shell.hold(&take(name, script), &self.0.traffic).await?;
+            let text = output.text();
+            let (word, who) = text.split_once('\n').unwrap_or((&text, ""));
+            let line = who.replace('\n', ", ");
+            match word {
+                "free" => {}
+                "stale" => self.note(
+                    Level::Info,
+                    format!("the lock `{name}` was left behind by a run that was killed ({line}); taken over"),
                 ),
-            ),
-            "taken" => {
-                return Err(Error::refused(format!("the lock `{name}` is held by another run"))
-                    .help("wait until it has ended, or end it; the lock goes with it, also if it is killed")
-                    .output(who.to_owned()));
+                "ended" => self.note(
+                    Level::Info,
+                    format!("the lock `{name}` was held by a run that has lost its connection ({line}); its shells here were ended, taken over"),
+                ),
+                "silent" => {
+                    if !told {
+                        self.note(Level::Info, format!("the lock `{name}` is held by a run that is silent ({line}); waiting whether it still lives"));
+                    }
+                    told = true;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                "taken" => {
+                    return Err(Error::refused(format!("the lock `{name}` is held by another run"))
+                        .help("wait until it has ended, or end it; the lock goes with it, also if it is killed")
+                        .output(who.to_owned()));
+                }
+                "missing" => {
+                    return Err(Error::host("there is no `flock` on the host").help("install util-linux there"));
+                }
+                _ => return Err(Error::host(format!("can't make the lock `{name}`")).output(output.tail())),
             }
-            "missing" => {
-                return Err(Error::host("there is no `flock` on the host").help("install util-linux there"));
-            }
-            _ => return Err(Error::host(format!("can't make the lock `{name}`")).output(output.tail())),
+            return Ok(Held::new(name, script, shell));
         }
-        Ok(Held { name: name.to_owned(), script: script.to_owned(), _shell: shell })
     }
 
     /// Takes the locks again after the connection was made anew.
@@ -93,6 +139,11 @@ impl Host {
         }
         Ok(())
     }
+}
+
+/// The script that takes the lock. The first word of its answer says what became of it.
+fn take(name: &str, script: &str) -> String {
+    format!("{}owner={} alive_for={ALIVE} lost_after={LOST}\n{SCRIPT}", folder(name), quote(&owner(script)))
 }
 
 /// Sets `f` to the file that is locked and `i` to the one that says who holds it. They go with a reboot.

@@ -21,8 +21,9 @@ mod tunnel;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use backon::{ConstantBuilder, Retryable as _};
 use tokio::io::AsyncRead;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -97,7 +98,7 @@ impl Traffic {
 impl Host {
     /// The machine that k3srun itself runs on, as the user that runs it.
     pub fn local(run: &Run) -> Self {
-        Self::with(run, "local".to_owned(), Transport::local())
+        Self::with(run, "local".to_owned(), Transport::local(run.id()))
     }
 
     /// Connects to a host over SSH, honouring the user's `ssh_config`, agent and `known_hosts`, and makes sure that
@@ -106,7 +107,7 @@ impl Host {
     /// # Errors
     /// Unreachable with the cause and the remedy; refused where the login is not root's and sudo is not asked for.
     pub async fn connect(run: &Run, destination: &Destination) -> Result<Self> {
-        let host = Self::with(run, destination.name().to_owned(), Transport::ssh(destination));
+        let host = Self::with(run, destination.name().to_owned(), Transport::ssh(run.id(), destination));
         host.activity("connecting");
         let connected = run
             .until_cancelled(async {
@@ -133,7 +134,13 @@ impl Host {
         let Some(destination) = self.0.transport.destination() else { return Ok(self.clone()) };
         let mut destination = destination.clone();
         destination.options.connect_timeout = destination.options.connect_timeout.min(limit);
-        Host::connect(&self.0.run, &destination).await
+        // An sshd that reads its settings again lets nobody in for a moment. Behind a proxy or a jump host that looks like
+        // any other failure; but one that takes its time is none of this kind.
+        let (start, policy) = (Instant::now(), ConstantBuilder::default().with_delay(Duration::from_secs(1)));
+        (|| Host::connect(&self.0.run, &destination))
+            .retry(policy)
+            .when(|error| error.kind == Kind::Unreachable && start.elapsed() < limit / 2)
+            .await
     }
 
     fn with(run: &Run, name: String, transport: Transport) -> Self {
@@ -185,6 +192,11 @@ impl Host {
                         report.emit(Event::Output { host: self.0.name.clone(), line: text(), stderr });
                     }
                     Live::Progress => self.activity(text()),
+                    Live::Told => {
+                        if let Some(what) = text().strip_prefix("progress ") {
+                            self.activity(what);
+                        }
+                    }
                 }
             });
             let output = output.await;
@@ -258,7 +270,9 @@ impl Host {
     /// Closes the shells and the connection, and reports what the conversation cost.
     pub async fn close(&self) {
         self.0.idle.lock().await.shells.clear();
-        self.0.locks.lock().await.clear();
+        for lock in std::mem::take(&mut *self.0.locks.lock().await) {
+            lock.release().await;
+        }
         let traffic = &self.0.traffic;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.0.run.report().emit(Event::Connection {

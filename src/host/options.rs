@@ -15,6 +15,8 @@ pub enum Live {
     Output,
     /// Each line says what goes on at the host now, as in a long build: everybody sees it.
     Progress,
+    /// The lines of standard output that begin with `progress ` say what goes on.
+    Told,
 }
 
 /// How to run a script on a host.

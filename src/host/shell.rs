@@ -110,10 +110,18 @@ impl Shell {
     /// Runs a script in the shell itself: what it opens stays open as long as this shell lives.
     pub async fn hold(&mut self, script: &str, traffic: &Traffic) -> Result<Output> {
         let id = self.mark();
+        // The agent would not see line ends at the end.
+        let script = script.trim_end();
         self.send(format!("hold {id} {}\n{script}", script.len()).as_bytes(), traffic).await?;
         let (mut out, mut err) = (Answer::default(), Answer::default());
         let status = self.answer(&id, (&mut out, &mut err), traffic, &mut |_, _| {}).await?;
         output(status, out, err, false)
+    }
+
+    /// Tells the agent that we live. It doesn't answer.
+    pub async fn beat(&mut self) -> Result<()> {
+        self.pipes.stdin.write_all(b"beat\n").await.map_err(lost)?;
+        self.pipes.stdin.flush().await.map_err(lost)
     }
 
     /// Writes a file of `length` bytes on the host, and tells how many are sent.

@@ -1,8 +1,10 @@
 //! Connects with the user's own OpenSSH.
 
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -87,15 +89,20 @@ fn control_directory() -> PathBuf {
     }
 }
 
-/// Removes what runs that were killed left behind: folders of ours whose connection has ended.
+/// Removes what runs that were killed left behind: folders of ours with a socket on which nobody listens, or without one for
+/// longer than it takes to connect.
 fn sweep(folder: &Path) {
     const OLD: Duration = Duration::from_secs(600);
     let Ok(me) = std::fs::metadata("/proc/self").map(|me| me.uid()) else { return };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let named = entry.file_name().to_string_lossy().starts_with(".ssh-connection");
         let old = |at: SystemTime| at.elapsed().is_ok_and(|age| age > OLD);
-        let ours = |it: Metadata| it.is_dir() && it.uid() == me && it.modified().is_ok_and(old);
-        if named && entry.metadata().is_ok_and(ours) && !entry.path().join("master").exists() {
+        let over = |it: &Metadata| match UnixStream::connect(entry.path().join("master")) {
+            Ok(_) => false,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => true,
+            Err(_) => it.modified().is_ok_and(old),
+        };
+        if named && entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == me && over(&it)) {
             // Another run may do the same at the same time.
             let _ = std::fs::remove_dir_all(entry.path());
         }

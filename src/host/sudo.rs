@@ -13,9 +13,9 @@ const PROMPT: &str = "k3srun-sudo-password:";
 /// Printed by the shell that sudo let us start.
 const DONE: &str = "k3srun-sudo-done";
 
-/// What the login shell runs to become root's shell.
-pub(super) fn command() -> String {
-    format!("exec sudo -S -p {PROMPT} sh -c 'echo {DONE}; exec sh'")
+/// What the login shell runs to become root's shell, which is called `name`.
+pub(super) fn command(name: &str) -> String {
+    format!("exec sudo -S -p {PROMPT} sh -c 'echo {DONE}; exec sh -s {name}'")
 }
 
 /// Answers sudo until root's shell has started.

@@ -93,7 +93,7 @@ impl Host {
             let mut script = String::from("set -e\n");
             let mut at = target.path.clone();
             if !same {
-                at = self.send(local, size, &sha256, &target.path).await?;
+                at = self.send(local, size, &target.path).await?;
                 script.push_str(&format!("s=$(sha256sum <{})\n", quote(&at)));
                 script.push_str(&format!(
                     "[ \"${{s%% *}}\" = {sha256} ] || {{ rm -f {}; echo 'it arrived damaged' >&2; exit 1; }}\n",
@@ -115,9 +115,9 @@ impl Host {
 
     /// Sends a file to a temporary one beside `path`, and returns its path. What an upload that was killed left there is
     /// overwritten by the next one.
-    async fn send(&self, local: &Path, size: u64, sha256: &str, path: &str) -> Result<String> {
+    async fn send(&self, local: &Path, size: u64, path: &str) -> Result<String> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let temporary = format!("{folder}/.{name}.k3srun-{}", &sha256[..8]);
+        let temporary = format!("{folder}/.{name}.k3srun");
         let mut file = tokio::fs::File::open(local).await.map_err(|error| unreadable(local, &error))?;
         let title = local.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let progress = Progress::new(self, format!("sending {title}"), size);

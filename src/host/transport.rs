@@ -16,7 +16,13 @@ use super::sudo;
 use crate::error::{Error, Result};
 
 /// The way to a host.
-pub(super) enum Transport {
+pub(super) struct Transport {
+    /// With the connection's number it is what the shells are called: their only argument, by which they are found on the host.
+    name: String,
+    way: Way,
+}
+
+enum Way {
     Local,
     Ssh { connection: Mutex<Connection>, destination: Box<Destination> },
 }
@@ -43,22 +49,22 @@ enum Child {
 }
 
 impl Transport {
-    /// The way to this machine.
-    pub fn local() -> Self {
-        Transport::Local
+    /// The way to this machine. The shells are called `name`, which is one word, `.` and the connection's number.
+    pub fn local(name: &str) -> Self {
+        Transport { name: name.to_owned(), way: Way::Local }
     }
 
     /// The way to a remote one; not connected yet.
-    pub fn ssh(destination: &Destination) -> Self {
+    pub fn ssh(name: &str, destination: &Destination) -> Self {
         let connection = Mutex::new(Connection { session: None, generation: 0 });
-        Transport::Ssh { connection, destination: Box::new(destination.clone()) }
+        Transport { name: name.to_owned(), way: Way::Ssh { connection, destination: Box::new(destination.clone()) } }
     }
 
     /// Where a remote host is; None for the local one.
     pub fn destination(&self) -> Option<&Destination> {
-        match self {
-            Transport::Local => None,
-            Transport::Ssh { destination, .. } => Some(destination),
+        match &self.way {
+            Way::Local => None,
+            Way::Ssh { destination, .. } => Some(destination),
         }
     }
 
@@ -71,15 +77,15 @@ impl Transport {
     /// Makes sure that there is a connection, and returns its number: another one than last time means that the old
     /// connection was lost and all shells with it. Asks only ssh's master process here, not the host.
     pub async fn ensure(&self) -> Result<u64> {
-        match self {
-            Transport::Local => Ok(0),
-            Transport::Ssh { .. } => Ok(self.session().await?.1),
+        match self.way {
+            Way::Local => Ok(0),
+            Way::Ssh { .. } => Ok(self.session().await?.1),
         }
     }
 
     /// The live connection.
     pub async fn session(&self) -> Result<(Arc<Session>, u64)> {
-        let Transport::Ssh { connection, destination } = self else {
+        let Way::Ssh { connection, destination } = &self.way else {
             return Err(Error::refused("the local host has no SSH connection"));
         };
         let mut connection = connection.lock().await;
@@ -97,13 +103,14 @@ impl Transport {
 
     /// Opens one more shell on the host.
     pub async fn open(&self) -> Result<Pipes> {
-        match self {
-            Transport::Local => local_shell(),
-            Transport::Ssh { destination, .. } => {
-                let (session, _) = self.session().await?;
+        match &self.way {
+            Way::Local => local_shell(&format!("{}.0", self.name)),
+            Way::Ssh { destination, .. } => {
+                let (session, generation) = self.session().await?;
+                let name = format!("{}.{generation}", self.name);
                 // Channels that are still closing count for sshd's MaxSessions: a refusal may be over in a moment.
                 let policy = ConstantBuilder::default().with_delay(Duration::from_millis(200)).with_max_times(5);
-                (|| remote_shell(&session, destination))
+                (|| remote_shell(&session, &name, destination))
                     .retry(policy)
                     .await
                     .map_err(|error| explain(destination, &error))
@@ -113,7 +120,7 @@ impl Transport {
 
     /// What ssh's master process said last about a connection that is gone, if it is.
     pub async fn last_words(&self) -> Option<String> {
-        let Transport::Ssh { connection, .. } = self else { return None };
+        let Way::Ssh { connection, .. } = &self.way else { return None };
         let session = connection.lock().await.session.clone()?;
         if session.check().await.is_ok() {
             return None;
@@ -125,7 +132,7 @@ impl Transport {
 
     /// Ends the connection's master process.
     pub async fn close(&self) {
-        if let Transport::Ssh { connection, .. } = self
+        if let Way::Ssh { connection, .. } = &self.way
             && let Some(session) = connection.lock().await.session.take()
             && let Ok(session) = Arc::try_unwrap(session)
         {
@@ -135,8 +142,9 @@ impl Transport {
     }
 }
 
-fn local_shell() -> Result<Pipes> {
+fn local_shell(name: &str) -> Result<Pipes> {
     let mut child = Command::new("sh")
+        .args(["-s", name])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -156,8 +164,8 @@ fn local_shell() -> Result<Pipes> {
     })
 }
 
-async fn remote_shell(session: &Arc<Session>, destination: &Destination) -> Result<Pipes, openssh::Error> {
-    let command = if destination.options.sudo { sudo::command() } else { "exec sh".to_owned() };
+async fn remote_shell(session: &Arc<Session>, name: &str, destination: &Destination) -> Result<Pipes, openssh::Error> {
+    let command = if destination.options.sudo { sudo::command(name) } else { format!("exec sh -s {name}") };
     let mut child = session
         .clone()
         .arc_raw_command(command)

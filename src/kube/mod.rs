@@ -92,6 +92,8 @@ pub async fn connect(host: &Host, kubeconfig: Kubeconfig) -> Result<Kube> {
     config.cluster_url = url.parse().map_err(|_| unusable(format!("{url} is no address")))?;
     config.tls_server_name = Some(server);
     config.connect_timeout = Some(Duration::from_secs(10));
+    // A watch that hears nothing for so long begins anew.
+    config.read_timeout = Some(Duration::from_secs(60));
     let client = Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
     Ok(Kube { host: host.clone(), client, discovery: Arc::default(), tunnel })
 }

@@ -12,19 +12,28 @@ finish() {
   esac
 }
 
+# Tells what goes on now, in a step that takes long.
+tell() { printf 'progress %s\n' "$1" >&3; }
+
 # Ends the step because the host is not as it was read: the caller reads again what is left to do.
 stale() { echo "$1" >&2; exit 211; }
 
 # Fails the step with a message.
 refuse() { echo "$1" >&2; exit 1; }
 
+# Names the new file $temp beside $1: it goes with the step. What a step that was killed left there goes now.
+beside() {
+  rm -f -- "${1%/*}/.${1##*/}.k3srun."??????????
+  temp=$(mktemp "${1%/*}/.${1##*/}.k3srun.XXXXXXXXXX")
+  trap 'rm -f -- "$temp"' EXIT
+}
+
 # Makes the new file $temp beside $1 and checks its sha256 $2. The content comes from the file $3, which is removed, or in
 # base64 from standard input.
 receive() {
   [ -d "${1%/*}/" ] || refuse "the folder ${1%/*} does not exist"
   [ ! -d "$1" ] || [ -L "$1" ] || refuse "$1 is a directory"
-  temp=$(mktemp "${1%/*}/.k3srun.XXXXXXXXXX")
-  trap 'rm -f -- "$temp"' EXIT
+  beside "$1"
   if [ -n "${3-}" ]; then
     trap 'rm -f -- "$temp" "$3"' EXIT
     cat <"$3" >"$temp"

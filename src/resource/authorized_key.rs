@@ -93,8 +93,7 @@ home=$(getent passwd "$user" | cut -d: -f6)
 owner=$user:$(id -gn "$user")
 if [ ! -d "$home/.ssh" ]; then mkdir -m 0700 "$home/.ssh"; chown "$owner" "$home/.ssh"; fi
 file=$home/.ssh/authorized_keys
-temp=$(mktemp "$file.k3srun.XXXXXXXXXX")
-trap 'rm -f -- "$temp"' EXIT
+beside "$file"
 if [ -e "$file" ]; then grep -vF -- {data} "$file" >"$temp" || true; fi
 printf '%s\n' {key} >>"$temp"
 chown "$owner" "$temp"

@@ -18,6 +18,7 @@ apt_wait() {
   waited=0
   while holder=$(apt_holder); [ -n "$holder" ]; do
     [ "$waited" -lt "$1" ] || refuse "apt's lock is still held by process $holder after $1 s"
+    [ $((waited % 5)) -ne 0 ] || tell "waiting for process $holder, which has apt's lock ($waited s)"
     sleep 1
     waited=$((waited + 1))
   done
@@ -27,6 +28,9 @@ apt_run() {
   DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=60 -o APT::Get::Assume-Yes=true \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
+
+# Finishes what was cut off in the middle: apt does nothing else before.
+apt_mend() { DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a; }
 
 # Packages of lists older than a day may be gone from the mirrors.
 apt_fresh() {
@@ -38,6 +42,7 @@ with_apt() {
   action=$1
   shift
   apt_wait "$wait"
+  apt_mend
   if [ "$action" = remove ]; then apt_run remove "$@"; return; fi
   if ! apt_fresh; then
     apt_run update

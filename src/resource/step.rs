@@ -2,7 +2,7 @@
 
 use super::guard;
 use crate::error::{Error, Result};
-use crate::host::{Host, Output, ScriptOptions};
+use crate::host::{Host, Live, Output, ScriptOptions};
 
 /// The functions that the scripts of steps may call.
 pub(super) const LIBRARY: &str = concat!(include_str!("apply.sh"), include_str!("guard.sh"));
@@ -93,7 +93,8 @@ async fn at_once(host: &Host, steps: &[&Step]) -> Result<Progress> {
             host.put(path, content).await?;
         }
     }
-    let output = host.script(&script(steps), &ScriptOptions::titled("applying what differs")).await?;
+    let options = ScriptOptions { live: Live::Told, ..ScriptOptions::titled("applying what differs") };
+    let output = host.script(&script(steps), &options).await?;
     progress(&output, steps.len())
 }
 

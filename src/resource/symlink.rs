@@ -64,10 +64,7 @@ impl Kind for Symlink {
         let sort = Sort::Symlink(self.target.clone());
         world.put(&self.path, Entry { ..World::new_entry(sort, 0o777, Content::Unread) });
         let (path, target) = (quote(&self.path), quote(&self.target));
-        let script = format!(
-            "temp=$(mktemp -u -- {path}.k3srun.XXXXXXXXXX)\ntrap 'rm -f -- \"$temp\"' EXIT\n\
-             ln -s -- {target} \"$temp\"\nplace {path}"
-        );
+        let script = format!("beside {path}\nln -sfT -- {target} \"$temp\"\nplace {path}");
         Ok(Some(Step::new(summary, script)))
     }
 }

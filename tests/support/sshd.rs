@@ -120,11 +120,20 @@ impl Sshd {
 
     /// Kills the processes that serve the connections: a loss that the client notices at once.
     pub fn cut(&self) {
+        self.signal("-KILL");
+    }
+
+    /// Stops the processes that serve the connections: a loss that this side does not notice. To be ended with `cut`.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id();
         let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         for child in list.split_whitespace() {
             // It may have ended by itself.
-            let _ = Command::new("kill").args(["-KILL", child]).status();
+            let _ = Command::new("kill").args([signal, child]).status();
         }
     }
 
