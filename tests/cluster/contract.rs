@@ -107,11 +107,63 @@ const PROMISES: &[Promise] = &[
                    journalctl -u k3s -o cat | grep -q 'k3s is up and running'",
     },
     Promise {
+        name: "a_server_runs_a_network_policy_controller",
+        host: "master",
+        command: r"journalctl -u k3s -o cat | grep 'Starting network policy controller version'",
+    },
+    Promise {
+        name: "an_agent_runs_a_network_policy_controller",
+        host: "worker",
+        command: r"journalctl -u k3s-agent -o cat | grep 'Starting network policy controller version'",
+    },
+    Promise {
+        name: "a_network_policy_is_in_force_within_15_seconds_lets_in_whom_it_names_and_is_lifted_when_it_is_deleted",
+        host: "master",
+        command: NETWORK_POLICY,
+    },
+    Promise {
         name: "an_agent_tells_when_it_is_up",
         host: "worker",
         command: r"systemctl is-active k3s-agent && journalctl -u k3s-agent -o cat | grep -q 'k3s agent is up and running'",
     },
 ];
+
+/// A server on the worker, and clients beside it and on the master: before, under and after a policy.
+const NETWORK_POLICY: &str = r#"
+kubectl() { k3s kubectl -n default "$@"; }
+trap 'kubectl delete --now networkpolicy,pod -l test=policy >/dev/null 2>&1' EXIT
+image=$(k3s kubectl -n kube-system get configmap local-path-config -o 'jsonpath={.data.helperPod\.yaml}' | sed -n 's/.*image: *"\{0,1\}\([^" ]*\).*/\1/p')
+pod() { # NAME NODE
+  kubectl apply -f - <<END || exit
+{ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "$1", "labels": { "test": "policy", "app": "$1" } },
+  "spec": { "nodeName": "$2", "terminationGracePeriodSeconds": 0, "tolerations": [{ "operator": "Exists" }],
+    "containers": [{ "name": "pod", "image": "$image", "imagePullPolicy": "IfNotPresent",
+      "command": ["sh", "-c", "mkdir -p /www && echo hello >/www/index.html && exec httpd -f -p 8080 -h /www"] }] } }
+END
+}
+policy() { # FROM
+  kubectl apply -f - <<END || exit
+{ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": "policy", "labels": { "test": "policy" } },
+  "spec": { "podSelector": { "matchLabels": { "app": "server" } }, "policyTypes": ["Ingress"], "ingress": [$1] } }
+END
+}
+pod server worker; pod near worker; pod far master
+kubectl wait --for=condition=Ready pod -l test=policy --timeout=90s || exit
+ip=$(kubectl get pod server -o 'jsonpath={.status.podIP}')
+reaches() { [ "$(kubectl exec "$1" -- wget -q -T 2 -O - "http://$ip:8080/" 2>/dev/null)" = hello ]; }
+within() { # TEXT COMMAND...
+  text=$1 end=$(($(date +%s) + 15)); shift
+  until "$@"; do [ "$(date +%s)" -lt "$end" ] || { echo "after 15 s $text"; exit 1; }; done
+}
+alone() { ! reaches near && ! reaches far; }
+some() { reaches near && ! reaches far; }
+all() { reaches near && reaches far; }
+within 'the server is not reached without a policy' all
+policy; within 'the server is reached in spite of a policy' alone
+policy '{ "from": [{ "podSelector": { "matchLabels": { "app": "near" } } }] }'
+within 'the policy does not let in exactly whom it names' some
+kubectl delete networkpolicy policy; within 'the server is not reached after the policy was deleted' all
+"#;
 
 /// One test for each promise.
 pub fn trials() -> Vec<Trial> {

@@ -3,6 +3,7 @@ module k3srun.test/lab/k3s
 go 1.26.8
 
 require (
+	github.com/cloudnativelabs/kube-router/v2 v2.2.1
 	github.com/containerd/containerd/v2 v2.2.9
 	github.com/containernetworking/cni v1.3.0
 	github.com/coreos/go-systemd/v22 v22.7.0
@@ -101,7 +102,7 @@ require (
 	github.com/go-logr/zapr v1.3.0 // indirect
 	github.com/go-ole/go-ole v1.2.6 // indirect
 	github.com/go-openapi/jsonpointer v0.21.0 // indirect
-	github.com/go-openapi/jsonreference v0.20.2 // indirect
+	github.com/go-openapi/jsonreference v0.21.0 // indirect
 	github.com/go-openapi/swag v0.23.0 // indirect
 	github.com/godbus/dbus/v5 v5.1.0 // indirect
 	github.com/gogo/protobuf v1.3.2 // indirect
@@ -123,6 +124,7 @@ require (
 	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.3 // indirect
 	github.com/grpc-ecosystem/go-grpc-prometheus v1.2.0 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.29.0 // indirect
+	github.com/hashicorp/go-version v1.7.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/intel/goresctrl v0.10.0 // indirect
 	github.com/jonboulle/clockwork v0.5.0 // indirect
@@ -340,3 +342,9 @@ replace go.etcd.io/etcd/pkg/v3 => go.etcd.io/etcd/pkg/v3 v3.6.7
 replace go.etcd.io/etcd/server/v3 => go.etcd.io/etcd/server/v3 v3.6.7
 
 replace go.etcd.io/raft/v3 => go.etcd.io/raft/v3 v3.6.0
+
+// As in k3s.
+replace github.com/cloudnativelabs/kube-router/v2 => github.com/k3s-io/kube-router/v2 v2.2.1
+
+// As in Kubernetes 1.34; kube-router asks for a newer one than it needs.
+replace github.com/go-openapi/jsonreference => github.com/go-openapi/jsonreference v0.20.2

@@ -1,5 +1,5 @@
 // Package agent is the node's part of both roles: it joins the server on port 6443, and runs containerd,
-// the kubelet, kube-proxy and flannel.
+// the kubelet, kube-proxy, flannel and the network policy controller.
 package agent
 
 import (
@@ -14,6 +14,7 @@ import (
 	"k3srun.test/lab/k3s/internal/hostnet"
 	"k3srun.test/lab/k3s/internal/join"
 	"k3srun.test/lab/k3s/internal/layout"
+	"k3srun.test/lab/k3s/internal/netpol"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
 	"k3srun.test/lab/k3s/internal/token"
@@ -96,10 +97,17 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken string) err
 	if err := n.register(ctx, client); err != nil {
 		return err
 	}
-	if n.config.FlannelBackend == "none" {
+	if n.config.FlannelBackend != "none" {
+		if err := n.startFlannel(group); err != nil {
+			return err
+		}
+	}
+	if n.config.DisableNetworkPolicy {
 		return nil
 	}
-	return n.startFlannel(group)
+	return netpol.Start(group, client, netpol.Settings{
+		NodeName: n.name, ServiceCIDR: n.config.ServiceCIDR, NodePortRange: n.config.ServiceNodePortRange,
+	})
 }
 
 // retry repeats what may fail while the server is away or says no: a node waits for ever.

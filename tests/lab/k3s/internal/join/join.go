@@ -32,6 +32,9 @@ type Config struct {
 	ClusterDNS     string
 	ClusterDomain  string
 	FlannelBackend string
+	// ServiceNodePortRange is written with a dash.
+	ServiceNodePortRange string
+	DisableNetworkPolicy bool
 }
 
 // StatusError is an answer that isn't a success.

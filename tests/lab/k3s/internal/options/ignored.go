@@ -27,7 +27,7 @@ var (
 		"etcd-snapshot-dir": false, "etcd-snapshot-compress": true, "etcd-s3": true, "etcd-s3-endpoint": false,
 		"etcd-s3-bucket": false, "etcd-s3-region": false, "etcd-s3-folder": false, "etcd-s3-access-key": false,
 		"etcd-s3-secret-key": false, "default-local-storage-path": false, "disable-scheduler": true,
-		"disable-cloud-controller": true, "disable-kube-proxy": true, "disable-network-policy": true,
+		"disable-cloud-controller": true, "disable-kube-proxy": true,
 		"disable-helm-controller": true, "embedded-registry": true, "supervisor-metrics": true, "multi-cluster-cidr": true,
 		"disable-apiserver":          true,
 		"disable-controller-manager": true, "disable-etcd": true,
@@ -36,7 +36,7 @@ var (
 
 // meaningless lists the ignored flags whose components are not here anyway, so that nothing is lost.
 var meaningless = map[string]bool{
-	"disable-cloud-controller": true, "disable-network-policy": true, "disable-helm-controller": true,
+	"disable-cloud-controller": true, "disable-helm-controller": true,
 	"etcd-disable-snapshots": true, "servicelb-namespace": true,
 }
 

@@ -38,6 +38,7 @@ type Server struct {
 	ServiceNodePortRange                         string
 	ClusterDNS, ClusterDomain                    string
 	FlannelBackend                               string
+	DisableNetworkPolicy                         bool
 	SecretsEncryption                            bool
 	SecretsEncryptionProvider                    string
 	Disable                                      []string
@@ -99,6 +100,7 @@ func ServerFlags() []cli.Flag {
 		str("cluster-dns", "", "IPv4 Cluster IP for coredns service"),
 		str("cluster-domain", "cluster.local", "Cluster Domain"),
 		str("flannel-backend", "vxlan", "Backend (valid values: 'none', 'vxlan')"),
+		boolean("disable-network-policy", "Disable k3s default network policy controller"),
 		boolean("secrets-encryption", "Enable secret encryption at rest"),
 		str("secrets-encryption-provider", "aescbc", "Secret encryption provider (valid values: 'aescbc', 'secretbox')"),
 		list("disable", "Do not deploy packaged components and delete any deployed components"),
@@ -152,7 +154,7 @@ func ServerFrom(c *cli.Context) Server {
 		ClusterCIDR: c.String("cluster-cidr"), ServiceCIDR: c.String("service-cidr"),
 		ServiceNodePortRange: c.String("service-node-port-range"),
 		ClusterDNS:           c.String("cluster-dns"), ClusterDomain: c.String("cluster-domain"),
-		FlannelBackend:    c.String("flannel-backend"),
+		FlannelBackend: c.String("flannel-backend"), DisableNetworkPolicy: c.Bool("disable-network-policy"),
 		SecretsEncryption: c.Bool("secrets-encryption"), SecretsEncryptionProvider: c.String("secrets-encryption-provider"),
 		Disable:         split(c.StringSlice("disable")),
 		WriteKubeconfig: c.String("write-kubeconfig"), WriteKubeconfigMode: c.String("write-kubeconfig-mode"),

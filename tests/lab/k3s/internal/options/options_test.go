@@ -43,7 +43,10 @@ func TestTheLastScalarWinsAndListsAppend(t *testing.T) {
 }
 
 func TestFlagsWithoutEffectAreTold(t *testing.T) {
-	_, ignored := parse(t, "--etcd-snapshot-retention=3", "--disable-network-policy")
+	opts, ignored := parse(t, "--etcd-snapshot-retention=3", "--disable-helm-controller", "--disable-network-policy")
+	if !opts.DisableNetworkPolicy {
+		t.Error("disable-network-policy has no effect")
+	}
 	if want := []string{"etcd-snapshot-retention"}; !reflect.DeepEqual(ignored, want) {
 		t.Errorf("got %q, want %q", ignored, want)
 	}

@@ -96,6 +96,7 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 	front := supervisor.New(opts, cas, passwords, join.Config{
 		ClusterCIDR: opts.ClusterCIDR, ServiceCIDR: opts.ServiceCIDR, ClusterDNS: opts.ClusterDNS,
 		ClusterDomain: opts.ClusterDomain, FlannelBackend: opts.FlannelBackend,
+		ServiceNodePortRange: opts.ServiceNodePortRange, DisableNetworkPolicy: opts.DisableNetworkPolicy,
 	})
 	listener, err := front.Listen()
 	if err != nil {
