@@ -82,7 +82,7 @@ fn a_second_run_is_refused_and_told_who_holds_the_lock() {
     running.finish();
     eventually("the lock is released", || !lock.file("info").exists());
     assert_eq!(lock.take(&sshd.connect()).run().printed(), "taken\n");
-    assert!(!lock.file("info").exists());
+    eventually("the lock is released", || !lock.file("info").exists());
 }
 
 #[test]

@@ -83,6 +83,9 @@ pub mod api {
     pub fn connect_with(call: NativeCallContext, destination: &str, settings: Map) -> Result<Host, Box<EvalAltResult>> {
         let settings: Connect = options(&call, settings)?;
         let context = context(&call);
+        if let Some(password) = &settings.sudo_password {
+            context.run.secrets().add(password.reveal());
+        }
         let destination = settings.destination(destination);
         block(&call, &context, context.connections.connect(&context.run, &destination))
     }

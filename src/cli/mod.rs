@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod display;
 mod help;
+mod memory;
 mod mistakes;
 mod run;
 mod source;
@@ -18,6 +19,7 @@ use crate::error::Result;
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
+    memory::close();
     let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(error) => {

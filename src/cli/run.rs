@@ -127,7 +127,9 @@ fn converse(context: &Arc<Context>, engine: &Engine, source: &Source, color: boo
 
 fn report_failure(context: &Context, source: &Source, error: &EvalAltResult, color: bool) -> u8 {
     let (main, sources, folders) = (&source.id, &context.sources, &source.folders);
-    let failure = Explainer { main, sources, folders, catalog: &bindings::catalog() }.explain(error);
+    let mut failure = Explainer { main, sources, folders, catalog: &bindings::catalog() }.explain(error);
+    // Before long lines are broken: a secret in two pieces would not be recognised any more.
+    context.run.secrets().mask_error(&mut failure.error);
     let rendered = script::render(sources, main, error, &failure, color);
     context.run.report().emit(failed(&failure.error, Some(failure.at), rendered));
     failure.error.kind.exit_status()

@@ -12,6 +12,16 @@ unset ENV BASH_ENV CDPATH
 umask 022
 alive= gone=
 trap gone=1 TERM
+# Prints $1. Where printf is a program, everybody could read what it prints in its argument list.
+if (PATH=/; printf x) >/dev/null 2>&1; then
+  show() { printf '%s\n' "$1"; }
+else
+  show() {
+    cat <<END
+$1
+END
+  }
+fi
 end() { printf '\n%s %s\n' "$1" "$2"; printf '\n%s\n' "$1" >&2; }
 # Sends signal $2 to all living processes of session $1, which may have made process groups of their own.
 # Fails when there is none. In /proc/PID/stat the fields after the name are state, parent, group, session.
@@ -40,7 +50,7 @@ while [ -z "$gone" ] && read -r op id length; do
   run)
     body=$(head -c "$length")
     [ "${#body}" -eq "$length" ] || exit 0
-    printf '%s' "$body" | setsid sh -c 'sh; status=$?; printf "\n%s %s\n" "$0" "$status"; printf "\n%s\n" "$0" >&2' "$id" &
+    show "$body" | setsid sh -c 'sh; status=$?; printf "\n%s %s\n" "$0" "$status"; printf "\n%s\n" "$0" >&2' "$id" &
     job=$!
     body=
     if read -r ack mark; then

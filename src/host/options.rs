@@ -61,7 +61,8 @@ impl ScriptOptions {
             None => script.push_str(&format!("{{\n{text}\n}} </dev/null")),
             Some(data) => {
                 let data = base64::engine::general_purpose::STANDARD.encode(data);
-                script.push_str(&format!("printf %s {data} | base64 -d | {{\n{text}\n}}"));
+                // Not by printf: where it is a program, the data would be in its argument list.
+                script.push_str(&format!("base64 -d <<'k3srun' | {{\n{data}\nk3srun\n{text}\n}}"));
             }
         }
         script

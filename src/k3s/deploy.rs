@@ -8,9 +8,9 @@ use super::install::{Installation, image_target};
 use super::node::Marks;
 use super::options::{Options, url_of};
 use super::probe::{Facts, probe};
-use super::settings::{Change, DATA_DIR, Role, SETTINGS, Values};
-use super::token::{Token, token};
-use super::{config, start, unit};
+use super::settings::{Change, DATA_DIR, Role, SECRET_KEYS, SETTINGS, Values};
+use super::token::Token;
+use super::{config, start, token, unit};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::report::{Change as Reported, Event, Level};
@@ -57,7 +57,7 @@ pub async fn agent(host: &Host, options: &Options, join: &Join) -> Result<bool> 
     let planned = host.run_context().is_plan();
     let (server, token) = match join {
         Join::Token(token) => (None, Some(token.clone())),
-        Join::Server(server) => match token(server).await {
+        Join::Server(server) => match token::token(server).await {
             Ok(token) => (Some(server), Some(token)),
             // The server is only planned, too: nobody has made a token yet.
             Err(error) if planned && error.kind == Kind::Host => (Some(server), None),
@@ -73,7 +73,7 @@ pub async fn agent(host: &Host, options: &Options, join: &Join) -> Result<bool> 
         }
     };
     if let Some(token) = &token {
-        host.run_context().secrets().add(token.reveal());
+        token::hide(host, token.reveal());
     }
     let cluster = Cluster { host: server, url, token };
     deploy(host, options, Some(&cluster)).await.map_err(|error| named(host, error))
@@ -101,6 +101,7 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
     let run = host.run_context();
     let facts = look(host, options, &options.source.images(&options.images)?).await?;
     let old = config::effective(&facts.config, &unit::arguments(&facts.definition))?;
+    hide(host, &old);
     let new = wanted(options, cluster, &old);
     check(host, options, &facts, &new)?;
     let differences = changes::compare(role, &facts, &old, &new)?;
@@ -108,7 +109,7 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
     let installation = Installation::new(options, artifacts, &facts).await?;
 
     installation.apply(host, options).await?;
-    let files = resource::ensure(host, &resources(options, &facts, &new, cluster)).await?;
+    let files = resource::ensure(host, &resources(options, &facts, (&old, &new), cluster)).await?;
     let changed = installation.changes() || files.changed > 0;
     let action = action(&facts, installation.replaces_binary(), &files, &differences);
     if let Some(action) = &action {
@@ -194,11 +195,24 @@ fn check(host: &Host, options: &Options, facts: &Facts, new: &Values) -> Result<
     Ok(())
 }
 
-/// The files around k3s.
-fn resources(options: &Options, facts: &Facts, new: &Values, cluster: Option<&Cluster<'_>>) -> Vec<Resource> {
+/// Masks what is secret in the settings of a host, which somebody else may have written: it would be in the diffs of its
+/// files, and in the reasons why a setting can't be changed.
+fn hide(host: &Host, settings: &Values) {
+    for value in SECRET_KEYS.iter().flat_map(|key| settings.all(key)) {
+        token::hide(host, value);
+    }
+}
+
+/// The files around k3s, of which a host has the `old` settings.
+fn resources(
+    options: &Options,
+    facts: &Facts,
+    (old, new): (&Values, &Values),
+    cluster: Option<&Cluster<'_>>,
+) -> Vec<Resource> {
     let role = options.role;
     let text = config::render(new);
-    let has_secret = ["token", "agent-token", "datastore-endpoint"].iter().any(|key| new.one(key).is_some());
+    let has_secret = SECRET_KEYS.iter().any(|key| old.one(key).or(new.one(key)).is_some());
     let configuration = File::new(config::PATH).content(text).mode(0o600);
     let environment = match &options.environment {
         Some(variables) => unit::environment(variables),

@@ -194,6 +194,17 @@ pub const SETTINGS: &[Setting] = &[
     server("", "datastore-endpoint", Text, Never(OTHER_STORE)),
 ];
 
+/// The keys of config.yaml with a secret value, also those that no option names.
+pub const SECRET_KEYS: &[&str] = &[
+    "token",
+    "agent-token",
+    "datastore-endpoint",
+    "etcd-s3-access-key",
+    "etcd-s3-secret-key",
+    "etcd-s3-session-token",
+    "vpn-auth",
+];
+
 /// Where k3s keeps everything, unless told otherwise.
 pub const DATA_DIR: &str = "/var/lib/rancher/k3s";
 

@@ -72,12 +72,17 @@ pub async fn token(host: &Host) -> Result<Token> {
             .on(host.name())
             .help("the server makes it when it starts for the first time: k3s::server() has to come first"));
     }
+    hide(host, text);
+    Token::parse(text).map_err(|error| error.on(host.name()))
+}
+
+/// Masks a token, and the password in it, in everything that the run shows.
+pub(super) fn hide(host: &Host, text: &str) {
     let secrets = host.run_context().secrets();
     secrets.add(text);
-    if let Some((_, password)) = text.rsplit_once(':') {
+    if let Some((_, password)) = text.strip_prefix("K10").and_then(|rest| rest.rsplit_once(':')) {
         secrets.add(password);
     }
-    Token::parse(text).map_err(|error| error.on(host.name()))
 }
 
 #[cfg(test)]

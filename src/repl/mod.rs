@@ -16,6 +16,7 @@ pub use session::{ID, Session};
 
 use crate::error::{Error, Result};
 use crate::report::Event;
+use crate::report::redact::Secrets;
 use crate::script::{Catalog, Context, help};
 
 /// What is shown first.
@@ -53,13 +54,6 @@ pub fn run(
             Err(ReadlineError::Eof) => break,
             Err(error) => return Err(broken(error)),
         };
-        if is_kept(&line) {
-            let _ = editor.add_history_entry(line.as_str());
-            if let Some(file) = &history {
-                // A history that can't be written is no reason to stop; rustyline makes the file readable by its owner only.
-                let _ = editor.save_history(file);
-            }
-        }
         match line.trim() {
             "" => {}
             ":quit" | ":q" | ":exit" => break,
@@ -81,6 +75,14 @@ pub fn run(
                 context.run.renew();
             }
         }
+        // Only now it is known what in it is secret.
+        if is_kept(&line, context.run.secrets()) {
+            let _ = editor.add_history_entry(line.as_str());
+            if let Some(file) = &history {
+                // A history that can't be written is no reason to stop; rustyline makes the file readable by its owner only.
+                let _ = editor.save_history(file);
+            }
+        }
     }
     Ok(())
 }
@@ -94,20 +96,25 @@ fn history() -> Option<PathBuf> {
     Some(state.join("k3srun/history"))
 }
 
-/// Whether a line goes to the history: not if it has a secret in it.
-fn is_kept(line: &str) -> bool {
-    !line.trim().is_empty() && !line.contains("secret(") && !line.contains("password")
+/// Whether a line goes to the history: not if it has a secret in it, or looks as if.
+fn is_kept(line: &str, secrets: &Secrets) -> bool {
+    let suspicious = ["secret", "password"].iter().any(|word| line.contains(word));
+    !line.trim().is_empty() && !suspicious && secrets.masked(line) == line
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_kept;
+    use super::*;
 
     #[test]
     fn lines_with_secrets_are_not_kept() {
-        assert!(is_kept("let x = 1"));
-        assert!(!is_kept("let p = secret(\"correct horse\")"));
-        assert!(!is_kept("ssh::connect(\"a\", #{ sudo_password: \"x\" })"));
-        assert!(!is_kept("  "));
+        let secrets = Secrets::default();
+        secrets.add("correct horse");
+        let kept = |line| is_kept(line, &secrets);
+        assert!(kept("let x = 1"));
+        assert!(!kept("let p = secret (\"not evaluated"));
+        assert!(!kept("local().run(\"echo correct horse\")"));
+        assert!(!kept("ssh::connect(\"a\", #{ sudo_password: \"x\" })"));
+        assert!(!kept("  "));
     }
 }

@@ -43,14 +43,15 @@ receive() {
   [ "$(sha256sum <"$temp")" = "$2  -" ] || refuse "the content of $1 did not arrive whole: is the disk full?"
 }
 
+# Gives $temp the owner of the file $1, if there is one.
+inherit_owner() {
+  if [ -f "$1" ] && [ ! -L "$1" ]; then chown --reference="$1" -- "$temp"; fi
+}
+
 # Gives $temp the attributes of the file $1; where there is none, the mode $2.
 inherit() {
-  if [ -f "$1" ] && [ ! -L "$1" ]; then
-    chown --reference="$1" -- "$temp"
-    chmod --reference="$1" -- "$temp"
-  else
-    chmod "$2" "$temp"
-  fi
+  inherit_owner "$1"
+  if [ -f "$1" ] && [ ! -L "$1" ]; then chmod --reference="$1" -- "$temp"; else chmod "$2" "$temp"; fi
 }
 
 # Puts $temp in the place of $1.

@@ -16,7 +16,7 @@ use crate::host::quote;
 
 /// A file with this content, mode and owner. Written beside its place, checked, and renamed into it.
 ///
-/// Without [`File::mode`] an existing file keeps its mode and a new one gets 0644 (0600 where it is secret); without
+/// Without [`File::mode`] an existing file keeps its mode and a new one gets 0644; one that is secret gets 0600. Without
 /// [`File::owner`] and [`File::group`] an existing one keeps them and a new one is root's.
 #[derive(Clone)]
 pub struct File {
@@ -78,9 +78,10 @@ impl File {
         self
     }
 
-    /// The content is never shown.
+    /// The content is never shown, and only the owner may read the file unless [`File::mode`] says something else.
     pub fn secret(mut self) -> Self {
         self.secret = true;
+        self.attributes.mode.get_or_insert(0o600);
         self
     }
 
@@ -115,7 +116,6 @@ impl File {
             None => unified::diff(&self.path, b"", &body),
             Some(_) => None,
         };
-        let default = if self.secret { "0600" } else { "0644" };
         let mut script = String::new();
         let mut upload = None;
         if body.len() as u64 > TEXT_LIMIT {
@@ -125,7 +125,9 @@ impl File {
         } else {
             script.push_str(&format!("receive {path} {sum} <<'k3srun'\n{}\nk3srun\n", wrapped(&encode(&body))));
         }
-        script.push_str(&format!("inherit {path} {default}\n{}", self.attributes.script("\"$temp\"")));
+        // A secret one must not be open to others even for a moment.
+        let inherit = if self.secret { format!("inherit_owner {path}") } else { format!("inherit {path} 0644") };
+        script.push_str(&format!("{inherit}\n{}", self.attributes.script("\"$temp\"")));
         if let Some(command) = &self.validate {
             let command = command.replace('%', "\"$temp\"");
             script.push_str(&format!("(eval {}) || refuse 'the new content was not accepted'\n", quote(&command)));
@@ -223,8 +225,7 @@ impl Kind for File {
                 (self.attributes.applied_to(entry), differences.join(", "))
             }
             _ => {
-                let mode = if self.secret { 0o600 } else { 0o644 };
-                let entry = World::new_entry(Sort::File, mode, Content::Known(body.clone()));
+                let entry = World::new_entry(Sort::File, 0o644, Content::Known(body.clone()));
                 (self.attributes.applied_to(entry), summary)
             }
         };
@@ -270,6 +271,19 @@ mod tests {
             assert_eq!(step.diff, None);
             assert!(!step.summary.contains("new"), "{}", step.summary);
         }
+    }
+
+    #[test]
+    fn a_secret_is_for_its_owner_only_unless_the_mode_is_given() {
+        let old = || world(Some(Content::Known(b"old".to_vec())));
+        let mode_of = |file: File, mut world: World| {
+            file.diff(&mut world).unwrap();
+            world.at("/etc/x").unwrap().mode
+        };
+        let secret = || File::new("/etc/x").content("new").secret();
+        assert_eq!([mode_of(secret(), old()), mode_of(secret(), world(None))], [0o600, 0o600]);
+        assert_eq!([mode_of(secret().mode(0o640), old()), mode_of(secret().mode(0o640), world(None))], [0o640, 0o640]);
+        assert_eq!(mode_of(File::new("/etc/x").content("new"), old()), 0o644);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
 use super::{Context, Fallible, Folders, Resolver, Sources, current_item};
-use crate::report::Event;
+use crate::report::{Event, Level};
 
 /// An engine with the limits, the resolver and the state of a run; without any bindings.
 ///
@@ -24,6 +24,11 @@ pub fn engine(context: &Arc<Context>, folders: Folders) -> Engine {
             None => text.to_owned(),
         };
         report.emit(Event::Print { text });
+    });
+    let report = context.run.report().clone();
+    engine.on_debug(move |text, source, position| {
+        let text = format!("{}:{position}: {text}", source.unwrap_or("script"));
+        report.emit(Event::Note { level: Level::Info, host: current_item(), text });
     });
     engine
 }

@@ -2,7 +2,10 @@
 
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
+use super::context;
+use super::secret::Secret;
 use crate::error::{Error, Kind};
+use crate::report::redact::MASK;
 
 /// An error as scripts catch it: `try { .. } catch (e) { e.kind, e.message, e.host, e.help, e.output, e.at }`.
 #[derive(Debug, Clone)]
@@ -21,7 +24,9 @@ impl std::fmt::Display for Failure {
 
 /// Raises `error` at the position of the current call. The only way in which bindings raise errors: the language
 /// fills in positions for some kinds of calls only.
-pub fn fail(call: &NativeCallContext, error: Error) -> Box<EvalAltResult> {
+pub fn fail(call: &NativeCallContext, mut error: Error) -> Box<EvalAltResult> {
+    // Scripts pass on what they catch: to files and to other programs, too.
+    context(call).run.secrets().mask_error(&mut error);
     let position = call.call_position();
     let at = place(call.call_source(), position);
     if error.kind == Kind::Interrupted {
@@ -66,7 +71,8 @@ fn call_in_words(call: &str) -> String {
 /// What a script throws: a text, or a map with `message` and perhaps `help`.
 fn thrown(payload: &Dynamic) -> Error {
     let text = |key| payload.read_lock::<rhai::Map>().and_then(|map| map.get(key)?.clone().into_string().ok());
-    let error = Error::script(text("message").unwrap_or_else(|| payload.to_string()));
+    let shown = || if payload.is::<Secret>() { MASK.to_owned() } else { payload.to_string() };
+    let error = Error::script(text("message").unwrap_or_else(shown));
     match text("help") {
         Some(help) => error.help(help),
         None => error,

@@ -192,9 +192,9 @@ pub mod api {
     use crate::script::options;
 
     /// A file. Options: one of `content` (text or a secret), `template` (a Jinja template, with `vars`, a map) and `source`
-    /// (a file on this machine); `mode` ("0644"), `owner` and `group` (names or numbers as text), `secret` (false: whether
-    /// the content is never shown; implied by a secret in it), `validate` (a command that must accept the new content
-    /// before it is put in place; `%` stands for the file).
+    /// (a file on this machine); `mode` (that of the file that is there, or "0644"), `owner` and `group` (names or numbers as
+    /// text), `secret` (false: whether the content is never shown and `mode` is "0600" by default; implied by a secret in
+    /// it), `validate` (a command that must accept the new content before it is put in place; `%` stands for the file).
     ///
     /// # Example
     /// ```rhai
