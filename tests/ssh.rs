@@ -155,6 +155,22 @@ fn the_sockets_of_runs_that_were_killed_are_removed() {
 }
 
 #[test]
+fn a_host_behind_a_proxy_that_is_not_ready_yet_is_tried_again() {
+    let sshd = Sshd::start();
+    let (seen, direct) = (sshd.path("seen"), sshd.path("direct_config"));
+    std::fs::copy(sshd.ssh_config(), &direct).unwrap();
+    // The first connection ends before the server has said anything, as when sshd reads its settings again.
+    let proxy = format!(
+        "ProxyCommand sh -c '[ -e {0} ] || {{ touch {0}; exit; }}; exec ssh -F {1} -W %h:%p box'",
+        seen.display(),
+        direct.display()
+    );
+    sshd.configure(&support::sshd::user(), &proxy);
+    assert_eq!(id(&sshd.connect()), "0\n");
+    assert!(seen.exists());
+}
+
+#[test]
 fn nobody_listens() {
     let port = free_port();
     let [kind, message, help] = failure(&format!("ssh::connect(\"root@127.0.0.1:{port}\")"));

@@ -3,22 +3,21 @@
 use super::ssh::Destination;
 use crate::error::Error;
 
-/// Whether a failure to connect may be over in a moment. Wrong keys and refused logins never are.
+/// Whether a failure to connect may be over in a moment, as while sshd reads its settings again. Wrong keys and refused logins
+/// never are.
 pub(super) fn is_transient(error: &openssh::Error) -> bool {
     let said = said(error).to_lowercase();
-    let jump = said.contains("unknown port");
-    !jump
-        && [
-            "connection refused",
-            "timed out",
-            "no route to host",
-            "network is unreachable",
-            "connection reset",
-            "kex_exchange_identification",
-            "temporary failure in name resolution",
-        ]
-        .iter()
-        .any(|text| said.contains(text))
+    [
+        "connection refused",
+        "timed out",
+        "no route to host",
+        "network is unreachable",
+        "connection reset",
+        "kex_exchange_identification",
+        "temporary failure in name resolution",
+    ]
+    .iter()
+    .any(|text| said.contains(text))
 }
 
 /// Everything that an error and its causes say.

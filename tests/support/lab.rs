@@ -143,7 +143,7 @@ impl Lab {
             systemctl list-units --no-legend --plain --type=service,timer,socket | awk '{ print $1, $2, $3, $4 }' | grep -v '^user'
             nft list ruleset
             ip addr | grep -v valid_lft
-            sysctl -a 2>/dev/null | grep -vE 'random|\.nr_|-nr|-state|ns_last_pid|uuid|dentry|inode|netdev_rss|tcp_fastopen_key|pty.nr|entropy|sched_domain|perf_event_max|kernel.tainted|ip_local_port|dirty'
+            sysctl -a 2>/dev/null | grep -vE 'random|\.nr_|-nr|-state|ns_last_pid|uuid|dentry|inode|netdev_rss|tcp_fastopen_key|pty.nr|entropy|sched_domain|perf_event_max|kernel.tainted|quota.syncs|ip_local_port|dirty'
         "#;
         self.exec(host, LISTING)
     }
