@@ -60,6 +60,20 @@ fn output_comes_back_byte_for_byte_with_its_status() {
 }
 
 #[test]
+fn the_shell_of_a_host_may_be_bash_which_writes_every_line_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("/bin/bash", folder.path().join("sh")).unwrap();
+    let sshd = Sshd::with(&format!("SetEnv PATH={}:/usr/sbin:/usr/bin:/sbin:/bin", folder.path().display()));
+    let script = format!(
+        "let h = {}; for n in 0..50 {{ if h.query(\"printf $n\", #{{ env: #{{ n: `${{n}}` }} }}).stdout != `${{n}}` {{ throw n }} }}
+         print(h.query(\"echo ${{BASH_VERSION:+bash}}\").stdout)",
+        sshd.connect()
+    );
+    assert_eq!(Playbook::new(&script).run().printed(), "bash\n");
+}
+
+#[test]
 fn too_much_output_is_an_error_and_the_host_stays_usable() {
     let script = "let h = local();
         try { h.query(\"yes\") } catch (e) { print(e.message) } print(h.query(\"echo next\").stdout)";

@@ -12,8 +12,9 @@ unset ENV BASH_ENV CDPATH
 umask 022
 alive= gone=
 trap gone=1 TERM
-# Prints $1. Where printf is a program, everybody could read what it prints in its argument list.
-if (PATH=/; printf x) >/dev/null 2>&1; then
+# Prints $1. Where printf is a program, everybody could read what it prints in its argument list; some Korn shells prefer
+# the program to their own.
+if [ -z "${KSH_VERSION-}" ] && (PATH=/; printf x) >/dev/null 2>&1; then
   show() { printf '%s\n' "$1"; }
 else
   show() {

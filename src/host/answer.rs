@@ -35,7 +35,8 @@ impl Answer {
         loop {
             let found = memmem::find(&self.data[searched..], marker.as_bytes()).map(|at| searched + at);
             let end = found.unwrap_or(self.data.len());
-            while let Some(length) = memchr::memchr(b'\n', &self.data[self.shown..end]) {
+            // Where the line end that the marker begins with came alone, its line has been shown already.
+            while let Some(length) = memchr::memchr(b'\n', self.data.get(self.shown..end).unwrap_or_default()) {
                 line(&self.data[self.shown..self.shown + length]);
                 self.shown += length + 1;
             }
@@ -79,5 +80,31 @@ async fn more(stream: &mut Stream, data: &mut Vec<u8>) -> Result<()> {
             "run it again: what is done stays done. If it happens again, look at the network and at sshd's log on the host",
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines and the whole of an answer that comes in pieces.
+    async fn read(pieces: [&'static str; 3]) -> (Vec<String>, String) {
+        let [a, b, c] = pieces.map(str::as_bytes);
+        let mut stream: Stream = Box::new(a.chain(b).chain(c));
+        let (mut answer, mut lines) = (Answer::default(), Vec::new());
+        let each = &mut |line: &[u8]| lines.push(String::from_utf8_lossy(line).into_owned());
+        let rest = answer.read(&mut stream, "\nid ", each).await.unwrap();
+        assert_eq!(answer.status(&mut stream, rest).await.unwrap(), 0);
+        (lines, String::from_utf8(answer.into_bytes()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_be_cut_anywhere() {
+        for pieces in [["one\ntwo\nid 0\n", "", ""], ["one\ntwo\n", "id 0\n", ""], ["one\ntw", "o\ni", "d 0\n"]] {
+            let (lines, whole) = read(pieces).await;
+            assert_eq!((lines, whole.as_str()), (vec!["one".to_owned(), "two".to_owned()], "one\ntwo"), "{pieces:?}");
+        }
+        assert_eq!(read(["one\n", "\nid ", "0\n"]).await, (vec!["one".to_owned()], "one\n".to_owned()));
+        assert_eq!(read(["\n", "id ", "0\n"]).await.1, "");
     }
 }
