@@ -75,6 +75,8 @@ fn a_second_run_is_refused_and_told_who_holds_the_lock() {
         assert!(said.contains("since 20") && said.contains("running test.rhai"), "{said}");
         assert!(said.contains("wait until it has ended"), "{said}");
     }
+    let json = lock.take("local()").option("--output=json").run();
+    assert!(json.stdout.contains(&format!("process {}", running.child.id())), "{}", json.stdout);
     let plan = lock.take("local()").option("--plan").run();
     assert!(plan.stderr.contains(&format!("warning: local: the lock `{}` is held by", lock.0)), "{}", plan.stderr);
     assert_eq!(plan.printed(), "taken\n");

@@ -152,6 +152,7 @@ fn failed(error: &Error, at: Option<String>, rendered: String) -> Event {
         host: error.host.clone(),
         at,
         help: error.help.clone(),
+        output: error.output.clone(),
         rendered,
     }
 }

@@ -21,9 +21,8 @@ mod tunnel;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use backon::{ConstantBuilder, Retryable as _};
 use tokio::io::AsyncRead;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
@@ -134,13 +133,7 @@ impl Host {
         let Some(destination) = self.0.transport.destination() else { return Ok(self.clone()) };
         let mut destination = destination.clone();
         destination.options.connect_timeout = destination.options.connect_timeout.min(limit);
-        // An sshd that reads its settings again lets nobody in for a moment. Behind a proxy or a jump host that looks like
-        // any other failure; but one that takes its time is none of this kind.
-        let (start, policy) = (Instant::now(), ConstantBuilder::default().with_delay(Duration::from_secs(1)));
-        (|| Host::connect(&self.0.run, &destination))
-            .retry(policy)
-            .when(|error| error.kind == Kind::Unreachable && start.elapsed() < limit / 2)
-            .await
+        Host::connect(&self.0.run, &destination).await
     }
 
     fn with(run: &Run, name: String, transport: Transport) -> Self {

@@ -159,6 +159,9 @@ pub enum Event {
         /// What to do.
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
+        /// The last output of what failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
         /// The error as people see it, with the source excerpt and the call stack.
         #[serde(skip)]
         rendered: String,
@@ -206,10 +209,10 @@ impl Event {
             | Event::Print { text }
             | Event::Note { text, .. }
             | Event::Activity { text, .. } => mask(text),
-            Event::Failed { message, at, help, rendered, .. } => {
+            Event::Failed { message, at, help, output, rendered, .. } => {
                 mask(message);
                 mask(rendered);
-                at.iter_mut().chain(help).for_each(mask);
+                at.iter_mut().chain(help).chain(output).for_each(mask);
             }
             Event::Unchanged { .. } | Event::Connection { .. } | Event::RunFinished { .. } => {}
         }

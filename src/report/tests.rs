@@ -239,6 +239,7 @@ fn failure(text: &str) -> Event {
         host: Some("master".into()),
         at: Some("a.rhai:1:1".into()),
         help: Some(text.into()),
+        output: Some(text.into()),
         rendered: format!("error: {text}"),
     }
 }

@@ -51,6 +51,11 @@ impl Lab {
         Lab { state: state.join("k3srun/labs").join(&name), name }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A file of the lab.
     pub fn file(&self, name: &str) -> String {
         self.state.join(name).display().to_string()
