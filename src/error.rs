@@ -117,9 +117,9 @@ impl Error {
         self
     }
 
-    /// Adds the output of what failed.
+    /// Adds the output of what failed, if there was any.
     pub fn output(mut self, output: impl Into<String>) -> Self {
-        self.output = Some(output.into());
+        self.output = Some(output.into()).filter(|output| !output.trim().is_empty());
         self
     }
 }

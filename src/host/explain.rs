@@ -13,11 +13,18 @@ pub(super) fn is_transient(error: &openssh::Error) -> bool {
         "no route to host",
         "network is unreachable",
         "connection reset",
+        "connection closed by",
         "kex_exchange_identification",
         "temporary failure in name resolution",
     ]
     .iter()
     .any(|text| said.contains(text))
+}
+
+/// Whether the host refused the login.
+pub(super) fn is_denied(error: &openssh::Error) -> bool {
+    let said = said(error).to_lowercase();
+    said.contains("permission denied") && !said.contains("bad permissions")
 }
 
 /// Everything that an error and its causes say.
@@ -50,7 +57,7 @@ pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Erro
         unreachable(
             format!("the host key of {address} is not known yet"),
             format!(
-                "connect once with `ssh {address}` and compare the fingerprint with the one your provider shows, or pass accept_new_host_keys"
+                "connect once with `ssh {address}` and compare the fingerprint with the one your provider shows, or set accept_new_host_keys"
             ),
         )
     } else if has("unprotected private key") || has("bad permissions") {
@@ -65,36 +72,61 @@ pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Erro
     } else if has("permission denied") {
         unreachable(
             format!("{address} does not let us in"),
-            "check the user and the key: `ssh -v` shows which keys are offered; `ssh-add -l` lists the agent's",
+            if has("root@") {
+                "is your key in root's authorized_keys there, and may root log in (PermitRootLogin in sshd_config)? Else name another user, with sudo. `ssh -v` shows which keys are offered, sshd's log on the host why it refuses"
+            } else {
+                "is the user right, and your key in its authorized_keys there? `ssh -v` shows which keys are offered, sshd's log on the host why it refuses"
+            },
+        )
+    } else if has("temporary failure in name resolution") {
+        unreachable(
+            format!("the name {host} can't be resolved: no name server answers this machine"),
+            "look at your own network and /etc/resolv.conf, or use the address",
         )
     } else if has("could not resolve hostname") {
         unreachable(format!("the name {host} can't be resolved"), "check the spelling, or use the address")
     } else if has("unknown port") {
-        let way = destination.options.jump.join(",");
-        let (what, option) = if way.is_empty() {
-            ("the jump host".to_owned(), String::new())
-        } else {
-            (format!("the jump host {way}"), format!("-J {way} "))
-        };
-        unreachable(
-            format!("{what} does not lead to {address}"),
-            format!(
-                "`ssh {option}{address}` shows which of the two fails: the login on the way, or the way on from there"
+        match destination.options.jump.as_slice() {
+            [] => unreachable(
+                format!("the jump host does not lead to {address}"),
+                format!("`ssh {address}` shows which of the two fails: the login on the way, or the way on from there"),
             ),
-        )
+            way => unreachable(
+                format!("the jump host {} lets us in, but does not lead to {address}", way.join(",")),
+                "is the machine on, its address right as seen from there, and its SSH port open to the jump host? May the jump host forward (AllowTcpForwarding)?",
+            ),
+        }
     } else if has("connection refused") {
         unreachable(
             format!("{address} refuses connections"),
             "is sshd running there, and on this port? Is the machine still booting?",
         )
+    } else if has("during banner exchange") {
+        unreachable(
+            format!("{address} takes the connection, but no SSH server answers on it within {seconds} s"),
+            "is the port right? If it is, the machine may be overloaded, or a firewall on the way may hold the answer back",
+        )
     } else if has("timed out") || has("timeout") {
         unreachable(
             format!("{address} does not answer within {seconds} s"),
-            "is the machine on, the address right, and port 22 open to your address in every firewall?",
+            "is the machine on, the address right, and its SSH port open to your address in every firewall?",
         )
-    } else if has("no route to host") || has("network is unreachable") {
-        unreachable(format!("there is no way to {address} from here"), "check the address and your own network (IPv6?)")
-    } else if has("kex_exchange_identification") || has("connection reset") || has("connection closed by") {
+    } else if has("no route to host") {
+        unreachable(
+            format!("nobody answers at the address of {address}"),
+            "is the machine on, and the address right? Its router or a firewall says that it can't be reached",
+        )
+    } else if has("network is unreachable") {
+        unreachable(
+            format!("this machine has no network that leads to {address}"),
+            "look at your own network and VPN; where the address is one of IPv6 and you have none, use that of IPv4",
+        )
+    } else if has("connection closed by") && !has("kex_exchange_identification") {
+        unreachable(
+            format!("{address} closed the connection during the login"),
+            "is the machine still booting (/run/nologin), or the account locked or kept out (AllowUsers, PAM)? sshd's log there tells",
+        )
+    } else if has("kex_exchange_identification") || has("connection reset") {
         unreachable(
             format!("{address} closed the connection before the login"),
             "is it an SSH server? Does fail2ban or a limit like MaxStartups keep you out? Look at sshd's log there",
@@ -113,6 +145,34 @@ pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Erro
         unreachable(format!("can't connect to {address}"), format!("try `ssh -v {address}`"))
     };
     error.on(destination.name()).output(said)
+}
+
+/// Why a login that was let in has no shell, by what it printed.
+pub(super) fn explain_shell(said: &str) -> Error {
+    let lower = said.to_lowercase();
+    let has = |text: &str| lower.contains(text);
+    let error = if has("password has expired") || has("password change required") {
+        unreachable(
+            "the password of this login has expired, and nothing runs before it has a new one",
+            "log in once with ssh and set it (passwd), or have it set at your provider",
+        )
+    } else if has("please login as the user") {
+        unreachable(
+            "this login only says that another one is to be used",
+            "log in as that user and become root by sudo: `user` and `sudo: true`, in cluster.toml ssh.user and ssh.sudo",
+        )
+    } else if has("account is currently not available") {
+        unreachable(
+            "this user has no login shell",
+            "give it one on the host (usermod -s /bin/sh USER), or log in as another user",
+        )
+    } else {
+        unreachable(
+            "the login shell ended before it answered",
+            "does this user have a real login shell? Look at /etc/passwd and the login profiles there",
+        )
+    };
+    error.output(said)
 }
 
 fn unreachable(message: impl Into<String>, help: impl Into<String>) -> Error {

@@ -6,6 +6,7 @@ mod connections;
 mod explain;
 mod facts;
 mod interfaces;
+mod keys;
 mod lock;
 mod manifest;
 mod options;
@@ -244,7 +245,9 @@ impl Host {
             self.give_back(lease).await;
             match output.status {
                 0 => Ok(()),
-                _ => Err(Error::host(format!("can't write {path}")).output(output.tail())),
+                _ => Err(Error::host(format!("can't write {path}"))
+                    .help("look at the free space of that file system on the host (df -h), and whether it is read-only")
+                    .output(output.tail())),
             }
         };
         self.finish(self.0.run.until_cancelled(work).await).await
@@ -315,7 +318,8 @@ impl Host {
     async fn open_shell(&self) -> Result<Shell> {
         let pipes = self.0.transport.open().await?;
         Traffic::add(&self.0.traffic.channels, 1);
-        let shell = Shell::start(pipes, self.0.transport.sudo_password(), &self.0.traffic).await?;
+        let transport = &self.0.transport;
+        let shell = Shell::start(pipes, transport.sudo_password(), transport.shell_limit(), &self.0.traffic).await?;
         match self.0.transport.destination() {
             Some(destination) if !shell.is_root() => {
                 let message = format!("{} lets us in, but not as root", destination.address);

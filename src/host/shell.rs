@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::Traffic;
 use super::answer::Answer;
+use super::explain::explain_shell;
 use super::options::Output;
 use super::sudo;
 use super::transport::Pipes;
@@ -13,9 +14,6 @@ use crate::error::{Error, Result};
 
 /// The program that answers our requests on the host.
 const AGENT: &str = include_str!("agent.sh");
-
-/// How long a shell may take until it answers. Login profiles that hang are cut off here.
-const START: Duration = Duration::from_secs(30);
 
 /// How long it may take to stop a script whose time is up. The agent on the host needs about a second.
 const STOP: Duration = Duration::from_secs(10);
@@ -31,8 +29,9 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// Starts the agent in a fresh shell. `sudo` holds the password, if there is one, where sudo is in between.
-    pub async fn start(pipes: Pipes, sudo: Option<Option<&str>>, traffic: &Traffic) -> Result<Self> {
+    /// Starts the agent in a fresh shell. `sudo` holds the password, if there is one, where sudo is in between. Login
+    /// profiles that hang are cut off after `limit`.
+    pub async fn start(pipes: Pipes, sudo: Option<Option<&str>>, limit: Duration, traffic: &Traffic) -> Result<Self> {
         let mut shell = Shell { pipes, next: 0, nonce: nonce(), uid: 0 };
         let start = async {
             if let Some(password) = sudo {
@@ -46,22 +45,37 @@ impl Shell {
             // A shell that ended at once said why on its way: `answer` reports it.
             let _ = shell.send(program.as_bytes(), traffic).await;
             let (mut out, mut err) = (Answer::default(), Answer::default());
-            let answered = shell.answer(&ready, (&mut out, &mut err), traffic, &mut |_, _| {}).await;
-            answered.map_err(|_| {
-                let said = [out.into_bytes(), err.into_bytes()].concat();
-                Error::unreachable("the login shell ended before it answered")
-                    .help("does this user have a real login shell? Look at /etc/passwd and the login profiles there")
-                    .output(String::from_utf8_lossy(&said).trim().to_owned())
-            })
+            match shell.answer(&ready, (&mut out, &mut err), traffic, &mut |_, _| {}).await {
+                Ok(uid) => Ok(uid),
+                Err(_) => {
+                    let said = [out.into_bytes(), err.into_bytes(), shell.last_words().await].concat();
+                    Err(explain_shell(String::from_utf8_lossy(&said).trim()))
+                }
+            }
         };
-        match tokio::time::timeout(START, start).await {
+        match tokio::time::timeout(limit, start).await {
             Ok(uid) => {
                 shell.uid = u32::try_from(uid?).map_err(|_| Error::unreachable("`id -u` on the host is no number"))?;
                 Ok(shell)
             }
-            Err(_) => Err(Error::unreachable(format!("the login shell did not answer within {} s", START.as_secs()))
-                .help("look for a login profile (~/.profile, ~/.bashrc, /etc/profile.d) that waits for input")),
+            Err(_) => {
+                Err(Error::unreachable(format!("the login shell did not answer within {} s", limit.as_secs_f32()))
+                    .help("look for a login profile (~/.profile, ~/.bashrc, /etc/profile.d) that waits for input"))
+            }
         }
+    }
+
+    /// What comes yet from a shell that has ended: the other stream may be a moment later than the one whose end was seen.
+    async fn last_words(&mut self) -> Vec<u8> {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let rest = async {
+            let streams = (self.pipes.stdout.read_to_end(&mut out), self.pipes.stderr.read_to_end(&mut err));
+            tokio::join!(streams.0, streams.1)
+        };
+        // Whatever has come by then is what there is.
+        let _ = tokio::time::timeout(MOMENT, rest).await;
+        [out, err].concat()
     }
 
     /// Whether this shell may do everything.

@@ -12,7 +12,8 @@ use backon::{ExponentialBuilder, Retryable as _};
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 
 use super::address::Address;
-use super::explain::{explain, is_transient};
+use super::explain::{explain, is_denied, is_transient};
+use super::keys::locked;
 use crate::error::{Error, Result};
 
 /// How to connect, beyond what `ssh_config` says.
@@ -32,7 +33,8 @@ pub struct SshOptions {
     pub sudo: bool,
     /// What sudo asks for.
     pub sudo_password: Option<String>,
-    /// Limit for the connection to be set up, with all its tries. Default 15 s.
+    /// Limit for the connection to be set up, with all its tries, and for a shell on it to answer (at least 5 s). Default
+    /// 15 s.
     pub connect_timeout: Duration,
     /// Trust the key of a host that was never seen before. Default: no.
     pub accept_new_host_keys: bool,
@@ -121,7 +123,12 @@ pub(super) async fn connect(destination: &Destination) -> Result<Session> {
         (|| builder.connect_mux(&address.host)).retry(policy).when(|e| is_transient(e) && start.elapsed() < limit);
     // ssh's own limit covers the way to the host, not a login that hangs there.
     match tokio::time::timeout(limit + Duration::from_secs(5), tries).await {
-        Ok(connected) => connected.map_err(|error| explain(destination, &error)),
+        Ok(Ok(session)) => Ok(session),
+        Ok(Err(error)) => match broken_hop(destination).await? {
+            Some(error) => Err(error),
+            None if is_denied(&error) => Err(denied(destination, &error).await?),
+            None => Err(explain(destination, &error)),
+        },
         Err(_) => Err(Error::unreachable(format!(
             "{} did not finish the login within {} s",
             destination.address,
@@ -130,6 +137,46 @@ pub(super) async fn connect(destination: &Destination) -> Result<Session> {
         .on(destination.name())
         .help(format!("see where `ssh -v {}` stops, or raise connect_timeout", destination.address))),
     }
+}
+
+/// The error of a login that was refused. A key that ssh couldn't even offer is the likely reason.
+async fn denied(destination: &Destination, error: &openssh::Error) -> Result<Error> {
+    let mut explained = explain(destination, error);
+    if let Some(key) = locked(destination).await?.first() {
+        let (key, help) = (key.display(), explained.help.unwrap_or_default());
+        explained.help = Some(format!(
+            "the key {key} has a passphrase, and only your agent can use it: ssh-add {key}. If it can: {help}"
+        ));
+    }
+    Ok(explained)
+}
+
+/// Which jump host can't be connected to, and why. Of the hosts on the way ssh itself tells nothing.
+async fn broken_hop(destination: &Destination) -> Result<Option<Error>> {
+    let options = &destination.options;
+    for (at, hop) in options.jump.iter().enumerate() {
+        let hop = Destination {
+            address: hop.clone(),
+            name: destination.name.clone(),
+            options: SshOptions {
+                config: options.config.clone(),
+                jump: options.jump[..at].to_vec(),
+                connect_timeout: options.connect_timeout,
+                accept_new_host_keys: options.accept_new_host_keys,
+                ..SshOptions::default()
+            },
+        };
+        match builder(&hop)?.connect_mux(&Address::parse(&hop.address)?.host).await {
+            // What counts is that it was made.
+            Ok(session) => drop(session.close().await),
+            Err(error) => {
+                let mut error = explain(&hop, &error).on(destination.name());
+                error.message = format!("the way leads over a jump host: {}", error.message);
+                return Ok(Some(error));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn builder(destination: &Destination) -> Result<SessionBuilder> {

@@ -74,6 +74,12 @@ impl Transport {
         options.sudo.then_some(options.sudo_password.as_deref())
     }
 
+    /// How long a shell may take until it answers. sudo alone takes two seconds where it has to refuse.
+    pub fn shell_limit(&self) -> Duration {
+        const LEAST: Duration = Duration::from_secs(5);
+        self.destination().map_or(LEAST, |destination| destination.options.connect_timeout.max(LEAST))
+    }
+
     /// Makes sure that there is a connection, and returns its number: another one than last time means that the old
     /// connection was lost and all shells with it. Asks only ssh's master process here, not the host.
     pub async fn ensure(&self) -> Result<u64> {

@@ -124,17 +124,18 @@ impl Installation {
     /// Brings what is missing, or in a plan only says so.
     pub async fn apply(&self, host: &Host, options: &Options) -> Result<()> {
         let planned = host.run_context().is_plan();
-        for image in &self.images {
-            if !planned {
-                self.send_image(host, image).await?;
-            }
-            report(host, format!("file:{}", image.target), format!("sent from {}", image.path.display()), planned);
-        }
+        // The executable first: whether it is the right one is known sooner.
         if let Some((binary, why)) = &self.binary {
             if !planned {
                 install(host, binary, &options.version.to_string()).await?;
             }
             report(host, format!("file:{BINARY}"), why.clone(), planned);
+        }
+        for image in &self.images {
+            if !planned {
+                self.send_image(host, image).await?;
+            }
+            report(host, format!("file:{}", image.target), format!("sent from {}", image.path.display()), planned);
         }
         Ok(())
     }
@@ -190,24 +191,45 @@ async fn run(host: &Host, script: &str, title: &str, seconds: u64) -> Result<()>
     host.activity("");
     let output = output?;
     let said = output.error_text();
-    let said = said.trim();
-    let (message, help) = match output.status {
+    let (message, details) = said.trim().split_once('\n').unwrap_or((said.trim(), ""));
+    let (message, details, help) = match output.status {
         0 => return Ok(()),
-        41 => (said.to_owned(), "can this host reach it? `source` with a path on this machine sends the file instead"),
-        42 => {
-            (said.to_owned(), "check `version` and `source`: nothing is installed unverified, and nothing was changed")
-        }
+        41 => (message.to_owned(), details.to_owned(), download_help(details)),
+        42 => (message.to_owned(), String::new(), "check `version` and `source`: nothing is installed unverified"),
         43 => (
-            said.to_owned(),
-            "the file is not what its checksum says: a broken download, or a changed file. Nothing was changed",
+            message.to_owned(),
+            String::new(),
+            "the file is not what its checksum says: a broken download, a changed file, or the page of a proxy. It was removed",
         ),
-        44 => (said.to_owned(), "check `version` and `source`. Nothing was changed"),
+        44 => (
+            message.to_owned(),
+            details.to_owned(),
+            "is it whole, of the wanted version, and for the processor of this host? Check `version` and `source`. It was removed",
+        ),
         status => (
             format!("{title} failed with exit status {status}"),
+            output.tail(),
             "look at the output, and at the free space under /usr/local/bin and /var/lib",
         ),
     };
-    Err(Error::host(message).on(host.name()).output(output.tail()).help(help))
+    Err(Error::host(message).on(host.name()).output(details).help(help))
+}
+
+/// What to do about a download that failed, by what curl or wget said.
+fn download_help(said: &str) -> &'static str {
+    let lower = said.to_lowercase();
+    let has = |texts: &[&str]| texts.iter().any(|text| lower.contains(text));
+    if has(&["could not resolve", "unable to resolve", "name or service", "name resolution"]) {
+        "this host can't resolve names: look at /etc/resolv.conf there. `source` with a path on this machine sends the file instead"
+    } else if has(&["certificate"]) {
+        "is the host's clock right, and are its ca-certificates installed? Or is a proxy in between? `source` with a path on this machine sends the file instead"
+    } else if has(&["404", "403", "410"]) {
+        "there is nothing at this address: check `version` and `source`"
+    } else if has(&["too slow", "timed out", "bytes remaining", "connection closed", "read error"]) {
+        "the connection broke or stalled: run it again. `source` with a path on this machine sends the file instead"
+    } else {
+        "can this host reach it? `source` with a path on this machine sends the file instead"
+    }
 }
 
 async fn send(host: &Host, path: &Path, temp: &str) -> Result<()> {

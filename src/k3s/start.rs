@@ -1,6 +1,7 @@
 //! Starts the unit without waiting in systemd, which would wait for ever, and watches it: until the node is ready, until
 //! the journal says that it never will be, or until the time is up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -170,6 +171,14 @@ fn journal(role: Role, watch: &Watch) -> String {
     command
 }
 
+/// A line of the journal without the time that k3s puts before it: what is said again and again is one complaint.
+fn without_time(line: &str) -> &str {
+    match line.strip_prefix("time=\"").and_then(|rest| rest.split_once("\" ")) {
+        Some((_, rest)) => rest,
+        None => line,
+    }
+}
+
 /// The error with cause, remedy, and the last complaints of the journal.
 async fn failed(host: &Host, role: Role, watch: &Watch, what: &str, why: Option<(&Symptom, String)>) -> Error {
     host.activity("");
@@ -189,10 +198,13 @@ async fn failed(host: &Host, role: Role, watch: &Watch, what: &str, why: Option<
     let error = match why {
         Some((symptom, line)) => {
             // The line that tells the cause, and what came last.
-            lines.retain(|other| *other != line);
-            lines.drain(..lines.len().saturating_sub(3));
             lines.insert(0, line);
-            Error::host(format!("k3s {what}: {}", symptom.cause)).help(format!("{}. {journal}", symptom.remedy))
+            let mut told = BTreeSet::new();
+            lines.retain(|line| told.insert(without_time(line).to_owned()));
+            let last = lines.len().saturating_sub(3).max(1);
+            lines.drain(1..last);
+            let end = if symptom.remedy.ends_with('?') { "" } else { "." };
+            Error::host(format!("k3s {what}: {}", symptom.cause)).help(format!("{}{end} {journal}", symptom.remedy))
         }
         None => Error::host(format!("k3s {what}")).help(journal),
     };

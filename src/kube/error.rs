@@ -23,7 +23,7 @@ fn explain(what: &str, error: &Cause) -> Error {
         return match error {
             Cause::Service(_) | Cause::HyperError(_) | Cause::ReadEvents(_) => {
                 Error::unreachable(format!("{what}: the API server does not answer"))
-                    .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why")
+                    .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why. Does its sshd forward ports (AllowTcpForwarding)? The API is reached through it")
                     .output(said)
             }
             _ => Error::host(format!("{what}: the answer of the API server can't be used")).output(said),
