@@ -132,6 +132,13 @@ impl Lab {
         }
     }
 
+    /// A program of this machine in the network of a place, or of the `switch` that the cables are plugged into.
+    pub fn inside(&self, place: &str, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/k3l-{}-{place}", self.name)).arg(program);
+        command
+    }
+
     /// Reboots a host and waits for it.
     pub fn reboot(&self, host: &str) -> Step {
         self.control(&["reboot", host])
