@@ -183,6 +183,25 @@ impl Ended {
         self.events.iter().find(|event| event["event"] == "run_finished")?["changed"].as_u64()
     }
 
+    /// Fails unless a run that has failed says so with an error of the kind that its status stands for, and what to do.
+    pub fn is_explained(&self) -> Step {
+        let kind = match self.status {
+            Some(2) => "refused",
+            Some(3) => "host",
+            Some(4) => "unreachable",
+            _ => return Ok(()),
+        };
+        let explains = |event: &&Value| {
+            // An error for several hosts has the remedies in its message.
+            let several = event["message"].as_str().is_some_and(|message| message.contains("failures:\n"));
+            event["event"] == "failed" && event["kind"] == kind && (event["help"].is_string() || several)
+        };
+        match self.events.iter().find(explains) {
+            Some(_) => Ok(()),
+            None => Err(format!("a run that ended with {:?} does not explain it:\n{}", self.status, self.tail())),
+        }
+    }
+
     /// Whether an event has this text in it.
     pub fn said(&self, text: &str) -> bool {
         self.events.iter().any(|event| event.to_string().contains(text))

@@ -11,7 +11,7 @@ use crate::support::lab::{Lab, Step};
 const ON_HOST: &str = r"
     find / \( -path /proc -o -path /sys -o -path /srv -o -path '/var/lib/rancher/k3s/agent/containerd' \) -prune -o -name '*.k3srun*' -print
     find /tmp /var/tmp -mindepth 1 \( -name 'tmp.*' -o -name '*k3srun*' \)
-    ls /run/k3srun/*.info /var/lib/k3srun/verify 2>/dev/null
+    ls /run/k3srun/*.info /var/lib/k3srun/verify* 2>/dev/null
     grep -lsz '^k3srun-[0-9a-f]*\.[0-9]*$' /proc/[0-9]*/cmdline
     systemctl list-units --all --plain --no-legend 'k3srun-rollback-*' | grep -v ' not-found '
     find /etc/systemd/system /etc/k3srun /etc/ssh -name '*.new'

@@ -70,6 +70,11 @@ fn faulty(lab: &Lab, kind: Kind, moment: &Moment, host: &str, chance: &mut Chanc
     if !kind.expected().statuses.contains(&ended.status) {
         return Err(format!("the run ended with {:?}, and this last:\n{}", ended.status, ended.tail()));
     }
+    ended.is_explained()?;
+    if kind == Kind::FullDisk && ended.status != Some(0) && !ended.said("No space left") && !ended.said("disk is full")
+    {
+        return Err(format!("the run does not say that the disk is full:\n{}", ended.tail()));
+    }
     finished_by_running_it_again(lab, &desk)
 }
 
