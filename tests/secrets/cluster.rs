@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libtest_mimic::Trial;
-use tempfile::TempDir;
 
 use super::needles::{Needles, any, open};
 use super::sampler::{Sampler, Seen};
@@ -34,7 +33,12 @@ pub fn trials() -> Vec<Trial> {
 /// What the runs have left.
 struct Evidence {
     lab: Lab,
-    folder: TempDir,
+    /// What they kept: in the lab's folder, so that it goes with the lab.
+    folder: PathBuf,
+    /// Where their control sockets were: a short path.
+    sockets: PathBuf,
+    /// Files with secrets that were left there.
+    beside_sockets: Vec<String>,
     needles: Needles,
     seen: Seen,
     shown: Vec<(String, Output)>,
@@ -106,7 +110,7 @@ for look in ["cat /var/lib/rancher/k3s/server/token", "cat /etc/rancher/k3s/k3s.
 
 impl Evidence {
     fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.folder.join("state")
     }
 
     /// A run with folders of its own for all that it keeps.
@@ -114,7 +118,7 @@ impl Evidence {
         let mut command = Command::new(env!("CARGO_BIN_EXE_k3srun"));
         command.args(options).args(["-c", &self.lab.file("cluster.toml"), script]);
         command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).env("XDG_STATE_HOME", self.state());
-        command.env("TMPDIR", self.folder.path().join("tmp")).env("XDG_RUNTIME_DIR", self.folder.path().join("run"));
+        command.env("TMPDIR", self.folder.join("tmp")).env("XDG_RUNTIME_DIR", &self.sockets);
         command
     }
 
@@ -131,7 +135,7 @@ impl Evidence {
     }
 
     fn script(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
+        let path = self.folder.join(name);
         fs::write(&path, text).unwrap();
         path.display().to_string()
     }
@@ -151,21 +155,28 @@ impl Evidence {
 }
 
 fn collect() -> Step<Evidence> {
-    let folder = tempfile::Builder::new().prefix("k3s-").tempdir_in("/tmp").unwrap();
-    for name in ["tmp", "run", "state"] {
-        fs::create_dir(folder.path().join(name)).unwrap();
-    }
+    let sockets = tempfile::tempdir_in("/tmp").unwrap();
     let lab = Lab::up("secrets")?;
+    let folder = PathBuf::from(lab.file("evidence"));
+    fs::create_dir_all(folder.join("tmp")).unwrap();
     let config = fs::read_to_string(lab.file("cluster.toml")).unwrap();
     let sudo = "[ssh]\nuser = \"ops\"\nsudo = true\nsudo_password_file = \"ops-password\"\njump = \"admin\"";
     fs::write(lab.file("cluster.toml"), config.replace("[ssh]", sudo)).unwrap();
-    let sampler = Sampler::start(&[folder.path().join("run")]);
-    let (needles, seen, shown) = (Needles::default(), Seen::default(), Vec::new());
-    let mut evidence = Evidence { lab, folder, needles, seen, shown };
+    let sampler = Sampler::start(&[sockets.path().to_owned()]);
+    let mut evidence = Evidence {
+        lab,
+        folder,
+        sockets: sockets.path().to_owned(),
+        beside_sockets: Vec::new(),
+        needles: Needles::default(),
+        seen: Seen::default(),
+        shown: Vec::new(),
+    };
     let outcome = runs(&mut evidence);
     evidence.seen = sampler.stop();
     outcome?;
     evidence.needles = needles_of(&evidence)?;
+    evidence.beside_sockets = evidence.needles.in_files(sockets.path(), any).unwrap_or_default();
     Ok(evidence)
 }
 
@@ -205,7 +216,7 @@ fn runs(it: &mut Evidence) -> Step {
 
     it.run("a run to the end", &["-vv", "-o", "json"], bootstrap, 0)?;
     it.run("a run with nothing to do", &["-vv", "-o", "pretty"], bootstrap, 0)?;
-    let kubeconfig = it.folder.path().join("kubeconfig").display().to_string();
+    let kubeconfig = it.folder.join("kubeconfig").display().to_string();
     let script = it.script("curious.rhai", &CURIOUS.replace("KUBECONFIG", &kubeconfig));
     for format in ["pretty", "plain", "json"] {
         it.run(&format!("a curious script, {format}"), &["-vv", "-o", format], &script, 0)?;
@@ -336,11 +347,10 @@ fn files_here() -> Step {
     let runs = it.state().join("k3srun/runs");
     assert_eq!(fs::read_dir(&runs).unwrap().count(), it.shown.len(), "each run has a log");
     let mut found = it.needles.in_files(&it.state(), any)?;
-    for folder in ["tmp", "run"] {
-        found.extend(it.needles.in_files(&it.folder.path().join(folder), any).unwrap_or_default());
-    }
+    found.extend(it.needles.in_files(&it.folder.join("tmp"), any).unwrap_or_default());
+    found.extend_from_slice(&it.beside_sockets);
     // The script has written the kubeconfig there.
-    let own = it.needles.in_files(it.folder.path(), any)?;
+    let own = it.needles.in_files(&it.folder, any)?;
     assert!(own.iter().any(|file| file.contains("/kubeconfig (600)")), "{own:?}");
     for place in ["keys", "places", "cluster.toml", "ssh_config", "known_hosts", "ops-password", "machine"] {
         found.extend(it.needles.in_files(Path::new(&it.lab.file(place)), open)?);
