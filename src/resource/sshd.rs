@@ -19,7 +19,11 @@ const EFFECTIVE: Reader = Reader {
     shell: r#"
 shown=$(sshd -T -C user=root,host=localhost,addr=127.0.0.1 2>&1) || { printf 'sshd\t-\t%s\n' "$(printf %s "$shown" | base64 -w0)"; return; }
 for key do
-  printf 'sshd\t%s\t%s\n' "$key" "$(printf '%s\n' "$shown" | sed -n "s/^$key //p")"
+  # A list is told in several lines, and not at all while it is empty.
+  value=$(printf '%s\n' "$shown" | sed -n "s/^$key //p" | paste -sd ' ' -)
+  known=yes
+  [ -n "$value" ] || ! sshd -t -o "$key=x" 2>&1 | grep -qi 'bad configuration option' || known=no
+  printf 'sshd\t%s\t%s\t%s\n' "$key" "$value" "$known"
 done"#,
 };
 
@@ -75,7 +79,8 @@ place {FILE}
 sshd -t || refuse 'sshd does not accept the settings; they were taken back'
 shown=$(sshd -T -C user=root,host=localhost,addr=127.0.0.1)
 effective() {{
-  is=$(printf '%s\n' "$shown" | sed -n "s/^$1 //p" | sed 's/^without-password$/prohibit-password/')
+  is=$(printf '%s\n' "$shown" | sed -n "s/^$1 //p" | paste -sd ' ' - | tr '[:upper:]' '[:lower:]')
+  [ "$is" != without-password ] || is=prohibit-password
   [ "$is" = "$2" ] && return
   other=$(grep -lisE "^[[:space:]]*$3[[:space:]]" /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf | grep -vx {FILE} | tr '\n' ' ')
   refuse "$3 stays '$is': ${{other:-another file of its configuration}} wins. Remove it there, or put 'Include /etc/ssh/sshd_config.d/*.conf' first in /etc/ssh/sshd_config"
@@ -147,13 +152,16 @@ impl Kind for Sshd {
         if differences.is_empty() {
             return Ok(None);
         }
-        let unknown = differences.iter().find(|(_, live, _)| live.is_empty());
+        let unknown =
+            differences.iter().find(|(key, ..)| world.facts.field(&EFFECTIVE, &key.to_lowercase(), 1) == Some("no"));
         if let Some((key, ..)) = unknown {
             return Err(Error::refused(format!("this sshd has no setting {key}"))
                 .help("the names are those of sshd_config(5) on the host"));
         }
-        let summary: Vec<String> =
-            differences.iter().map(|(key, live, wanted)| format!("{key} {live} -> {wanted}")).collect();
+        let summary: Vec<String> = differences
+            .iter()
+            .map(|(key, live, wanted)| format!("{key} {} -> {wanted}", if live.is_empty() { "unset" } else { live }))
+            .collect();
         Ok(Some(Step::new(summary.join(", "), self.script()).guarded("sshd")))
     }
 }
@@ -184,8 +192,16 @@ mod tests {
 
     #[test]
     fn a_setting_that_this_sshd_does_not_have_is_refused() {
-        let error = Sshd::new([("PasswordAuthentifikation", "no")]).diff(&mut world("yes", "yes")).unwrap_err();
+        let told = Facts::of(&[(&EFFECTIVE, "passwordauthentifikation", &["", "no"])]);
+        let error = Sshd::new([("PasswordAuthentifikation", "no")]).diff(&mut World::new(told)).unwrap_err();
         assert_eq!(error.message, "this sshd has no setting PasswordAuthentifikation");
+    }
+
+    #[test]
+    fn a_list_that_is_empty_so_far_is_no_unknown_setting() {
+        let told = Facts::of(&[(&EFFECTIVE, "allowusers", &["", "yes"])]);
+        let step = Sshd::new([("AllowUsers", "root ops")]).diff(&mut World::new(told)).unwrap().unwrap();
+        assert_eq!(step.summary, "AllowUsers unset -> root ops");
     }
 
     #[test]
