@@ -51,7 +51,7 @@ impl Lab {
         Lab { state: state.join("k3srun/labs").join(&name), name }
     }
 
-    /// Its name.
+    /// Its name, which is in the names of its network namespaces.
     pub fn name(&self) -> &str {
         &self.name
     }
