@@ -24,8 +24,16 @@ apt_wait() {
   done
 }
 
+# Runs what does not wait for the lock by itself: again, where another program got in before it.
+patiently() {
+  until "$@"; do
+    [ -n "$(apt_holder)" ] || return
+    apt_wait "$wait"
+  done
+}
+
 apt_run() {
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=60 -o APT::Get::Assume-Yes=true \
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout="$wait" -o APT::Get::Assume-Yes=true \
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
@@ -42,14 +50,14 @@ with_apt() {
   action=$1
   shift
   apt_wait "$wait"
-  apt_mend
+  patiently apt_mend
   if [ "$action" = remove ]; then apt_run remove "$@"; return; fi
   if ! apt_fresh; then
-    apt_run update
+    patiently apt_run update
     apt_run install --no-install-recommends "$@"
   elif ! apt_run install --no-install-recommends "$@"; then
     echo 'reading the package lists again' >&2
-    apt_run update
+    patiently apt_run update
     apt_run install --no-install-recommends "$@"
   fi
 }
