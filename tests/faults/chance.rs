@@ -8,6 +8,11 @@ impl Chance {
         Chance(seed)
     }
 
+    /// A generator of its own, which has nothing in common with those of other seeds.
+    pub fn fork(&mut self) -> Self {
+        Chance(self.next())
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

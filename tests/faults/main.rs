@@ -43,7 +43,7 @@ fn random(seed: u64, rounds: u64) -> impl Iterator<Item = Trial> {
             kinds = chance.shuffled(&Kind::ALL);
         }
         let kind = kinds.pop().unwrap_or(Kind::KillRun);
-        let mut chance = Chance::new(seed.wrapping_add(number));
+        let mut chance = chance.fork();
         Trial::test(format!("round_{number:03}_{}", kind.name()), move || {
             round::round(number, kind, &mut chance).map_err(|error| {
                 // Told at once: a hundred rounds take hours.
