@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::policy::{Ports, Protocol};
+use super::policy::Protocol;
+use super::ports::Ports;
 
 /// The table as it is in the kernel, as far as we wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,11 +8,13 @@ mod apply;
 mod difference;
 mod loaded;
 mod policy;
+mod ports;
 mod ruleset;
 mod status;
 
 pub use apply::{apply, problems};
-pub use policy::{Opening, Policy, Ports, Protocol, Rival, Source};
+pub use policy::{Opening, Policy, Protocol, Rival, Source};
+pub use ports::Ports;
 pub use status::{Status, status};
 
 /// Where the rules are, for the next boot.

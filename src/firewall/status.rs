@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::apply::{NAME, TABLE};
 use super::loaded::Loaded;
-use super::policy::{Ports, Protocol};
+use super::policy::Protocol;
+use super::ports::Ports;
 use crate::error::Result;
 use crate::host::Host;
 use crate::resource::{Probe, decode, guard};
