@@ -3,7 +3,8 @@
 //! Each round makes a fresh lab, starts bootstrap, and at a random moment does something bad to it. What becomes of that run
 //! is limited by [`fault::Expected`]; the next run must succeed, the one after that must change nothing, and nothing of
 //! dead runs may be left anywhere. Every kind of fault has its turn; `K3SRUN_FAULTS=100` makes that many rounds. All is
-//! decided by a seed, which is printed: `K3SRUN_FAULT_SEED=N` does the same again.
+//! decided by a seed, which is printed. Without `K3SRUN_FAULT_SEED=N` it is always the same one: what fails here must not depend
+//! on luck. Other seeds are for looking for more.
 
 mod bootstrap;
 mod cases;
@@ -22,10 +23,12 @@ use chance::Chance;
 use fault::Kind;
 use support::lab::Lab;
 
+const SEED: u64 = 1;
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let seed = number("K3SRUN_FAULT_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let seed = number("K3SRUN_FAULT_SEED").unwrap_or(SEED);
     let rounds = number("K3SRUN_FAULTS").unwrap_or(Kind::ALL.len() as u64);
     println!("K3SRUN_FAULT_SEED={seed} repeats these {rounds} rounds");
     let trials: Vec<Trial> = cases::trials().into_iter().chain(random(seed, rounds)).collect();
