@@ -15,12 +15,18 @@ use crate::support::lab::{Lab, Step};
 /// The administrator's machine, as far as the runs of a test see it: where they keep sockets and temporary files.
 pub struct Desk(TempDir);
 
+/// What preflight asks of a host. A disk that can be filled without harm is smaller.
+const LIMITS: &str = include_str!("../../stdlib/preflight/limits.rhai");
+
 impl Desk {
     pub fn new() -> Step<Self> {
         let folder = tempfile::Builder::new().prefix("k3srun-f").tempdir().map_err(|error| error.to_string())?;
-        for name in ["run", "tmp"] {
-            fs::create_dir(folder.path().join(name)).map_err(|error| error.to_string())?;
-        }
+        let limits = LIMITS.replace("free_mb: 10000", "free_mb: 1000");
+        assert_ne!(limits, LIMITS, "preflight asks for another size of disk");
+        let made = ["run", "tmp", "stdlib/preflight"].map(|name| fs::create_dir_all(folder.path().join(name)));
+        let mut results =
+            made.into_iter().chain([fs::write(folder.path().join("stdlib/preflight/limits.rhai"), limits)]);
+        results.try_for_each(|result| result.map_err(|error: std::io::Error| error.to_string()))?;
         Ok(Desk(folder))
     }
 
@@ -54,7 +60,8 @@ impl Desk {
     /// The same with options.
     pub fn bootstrap_with(&self, lab: &Lab, options: &[&str]) -> Step<Bootstrap> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_k3srun"))
-            .args(["--output", "json", "-c", &lab.file("cluster.toml")])
+            .args(["--output", "json", "-c", &lab.file("cluster.toml"), "--stdlib"])
+            .arg(self.0.path().join("stdlib"))
             .args(options)
             .arg("scripts/bootstrap.rhai")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
