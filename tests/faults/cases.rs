@@ -68,7 +68,8 @@ fn vanish(lab: &Lab, desk: &Desk) -> Step {
         // One may have ended with the other.
         let _ = Command::new("kill").args(["-KILL", &process]).status();
     }
-    std::thread::sleep(Duration::from_secs(5));
+    // Who was silent for less counts as alive (`ALIVE` in src/host/lock.rs), and the next run would be refused.
+    std::thread::sleep(Duration::from_secs(12));
     for host in ["master", "worker"] {
         lab.control(&["restore", &format!("{host}.public")])?;
     }
