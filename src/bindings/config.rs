@@ -17,7 +17,8 @@ pub mod api {
     use crate::config::Config;
 
     /// What `-c FILE` (or else `cluster.toml` in the working directory) and `--set` say about the cluster, checked and with
-    /// all defaults: a map with `cluster`, `k3s`, `master`, `workers`, and `nodes`, which is the master and the workers.
+    /// all defaults: a map with `cluster`, `k3s`, `helm`, `charts`, `ingress`, `certificates`, `monitoring`, `apps`, `master`,
+    /// `workers`, and `nodes`, which is the master and the workers. What isn't set and has no default is `()`.
     /// A node's `ssh` has the arguments of `ssh::connect`, `destination` and `options`, with a password as a secret.
     ///
     /// # Example
@@ -33,13 +34,15 @@ pub mod api {
         let master = node(&call, &config.master)?;
         let workers = config.workers.iter().map(|worker| node(&call, worker)).collect::<Result<Array, _>>()?;
         let nodes: Array = std::iter::once(&master).chain(&workers).cloned().collect();
-        Ok(Map::from([
+        let mut map: Map = to_dynamic(&config.platform)?.cast();
+        map.extend([
             ("cluster".into(), to_dynamic(&config.cluster)?),
             ("k3s".into(), to_dynamic(&config.k3s)?),
             ("master".into(), master),
             ("workers".into(), workers.into()),
             ("nodes".into(), nodes.into()),
-        ]))
+        ]);
+        Ok(map)
     }
 }
 

@@ -16,6 +16,7 @@ mod kube;
 mod resource;
 mod secret;
 mod ssh;
+mod text;
 mod transfer;
 mod tunnel;
 
@@ -43,6 +44,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(flow::api).into());
     engine.register_global_module(exported_module!(host::api).into());
     engine.register_global_module(exported_module!(secret::api).into());
+    engine.register_global_module(exported_module!(text::api).into());
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());

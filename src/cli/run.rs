@@ -47,6 +47,7 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
     let run = Run::new(report.clone(), if args.plan { Mode::Plan } else { Mode::Apply });
     let interactive = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let settings = Settings {
+        stdlib: args.stdlib.clone(),
         args: args.script_args().to_vec(),
         config: args.config.clone(),
         sets: args.sets.clone(),

@@ -11,7 +11,10 @@ use super::{
 };
 
 pub(super) fn check(draft: &Draft) -> Vec<Finding> {
-    [roles(draft), duplicates(draft), networks(draft), checksums(draft), logins(draft)].into_iter().flatten().collect()
+    [roles(draft), duplicates(draft), networks(draft), checksums(draft), logins(draft), draft.platform.check()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// One master, at least one worker.

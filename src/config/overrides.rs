@@ -7,7 +7,7 @@ use super::{
     problem::Finding,
 };
 
-/// Puts the arguments into the tree, the later over the earlier. A key is a path of names with dots; a node of the list is
+/// Puts the arguments into the tree, the later over the earlier. A key is a path of names with dots; an item of a list is
 /// addressed by its name: `nodes.worker.private_ip=10.0.0.2`.
 pub(super) fn apply(root: &mut Table, arguments: &[String], sources: &mut Sources) -> Vec<Finding> {
     arguments
@@ -62,7 +62,7 @@ fn set(table: &mut Table, keys: &[(&str, Place)], value: Node) -> Result<(), Fin
     let Some((&(key, key_place), rest)) = keys.split_first() else { return Err(no_single_setting(&value)) };
     let entry = |node| Entry { key: key.to_owned(), key_place, node };
     let holds_settings =
-        |known: &Entry| matches!(&known.node.value, Value::Table(_)) || is_list_of_nodes(&known.node.value);
+        |known: &Entry| matches!(&known.node.value, Value::Table(_)) || is_named_list(&known.node.value);
     if rest.is_empty() && !table.get(key).is_some_and(holds_settings) {
         table.replace(entry(value));
         return Ok(());
@@ -70,7 +70,7 @@ fn set(table: &mut Table, keys: &[(&str, Place)], value: Node) -> Result<(), Fin
     let new_table = Node { value: Value::Table(Table::empty(key_place)), place: key_place };
     match &mut table.get_or_insert(entry(new_table)).node.value {
         Value::Table(inner) => set(inner, rest, value),
-        Value::Array(nodes) if nodes.iter().any(|node| node.name().is_some()) => set_in_node(nodes, rest, value),
+        Value::Array(items) if items.iter().any(|item| item.name().is_some()) => set_in_item(key, items, rest, value),
         _ => Err(Finding::new(
             format!("`{key}` is a setting, not a table of settings"),
             "write the name of a table and one of its keys, for example cluster.name",
@@ -79,21 +79,21 @@ fn set(table: &mut Table, keys: &[(&str, Place)], value: Node) -> Result<(), Fin
     }
 }
 
-/// Sets the value in the node whose name the path begins with.
-fn set_in_node(nodes: &mut [Node], keys: &[(&str, Place)], value: Node) -> Result<(), Finding> {
+/// Sets the value in the item of a list whose name the path goes on with.
+fn set_in_item(list: &str, items: &mut [Node], keys: &[(&str, Place)], value: Node) -> Result<(), Finding> {
     let Some((&(name, place), rest)) = keys.split_first() else { return Err(no_single_setting(&value)) };
-    if let Some(Node { value: Value::Table(node), .. }) = nodes.iter_mut().find(|node| node.name() == Some(name)) {
-        return set(node, rest, value);
+    if let Some(Node { value: Value::Table(item), .. }) = items.iter_mut().find(|item| item.name() == Some(name)) {
+        return set(item, rest, value);
     }
-    let names: Vec<&str> = nodes.iter().filter_map(Node::name).collect();
+    let names: Vec<&str> = items.iter().filter_map(Node::name).collect();
     let help = match nearest(name, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("the nodes are {}", names.join(" and ")),
+        None => format!("the {list} are {}", names.join(" and ")),
     };
-    Err(Finding::new(format!("there is no node `{name}`"), help, place))
+    Err(Finding::new(format!("there is no {} `{name}`", list.trim_end_matches('s')), help, place))
 }
 
-fn is_list_of_nodes(value: &Value) -> bool {
+fn is_named_list(value: &Value) -> bool {
     matches!(value, Value::Array(items) if items.iter().any(|item| item.name().is_some()))
 }
 

@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     document::{Place, Table, Value},
+    platform::{self, PlatformDraft},
     problem::Finding,
     reader::{Field, Located, Reader, TableReader},
     types::{
@@ -37,6 +38,8 @@ pub(super) struct Draft {
     pub sha256: Field<String>,
     pub sums: Field<Artifact>,
     images: Field<Vec<PathBuf>>,
+    registries: Field<PathBuf>,
+    pub platform: PlatformDraft,
     pub ssh: ConnectionDraft,
     pub nodes: Vec<NodeDraft>,
     /// Where nodes are, or should be; nothing if the list itself is wrong, which is reported.
@@ -76,11 +79,14 @@ pub(super) struct ConnectionDraft {
 pub(super) fn read(root: &Table, reader: &mut Reader<'_>) -> Draft {
     let nothing = Table::empty(reader.end_of_file());
     let [cluster, k3s, ssh] = ["cluster", "k3s", "ssh"].map(|key| table(root, key, &nothing, reader));
-    let tables = nodes(root, reader);
-    let nodes_place = tables.as_ref().map(|tables| tables.first().map_or(nothing.place, |(_, table)| table.place));
+    let platform = platform::NAMES.map(|key| table(root, key, &nothing, reader));
+    let node_tables = tables(root, "nodes", "node", reader);
+    let apps = tables(root, "apps", "app", reader);
+    let nodes_place = node_tables.as_ref().map(|tables| tables.first().map_or(nothing.place, |(_, table)| table.place));
 
     let mut root = reader.table(Some(root), "", "cluster.toml");
-    root.knows(&["cluster", "k3s", "ssh", "nodes"]);
+    root.knows(&["cluster", "k3s", "ssh", "nodes", "apps"]);
+    root.knows(&platform::NAMES);
     root.finish();
 
     let mut cluster = reader.table(cluster, "cluster", "[cluster]");
@@ -98,13 +104,16 @@ pub(super) fn read(root: &Table, reader: &mut Reader<'_>) -> Draft {
     let sha256 = k3s.text("sha256", values::sha256);
     let sums = k3s.text_of("sums", values::artifact);
     let images = k3s.list("images", values::file);
+    let registries = k3s.text_of("registries", values::file);
     k3s.finish();
+
+    let platform = platform::read(platform, apps.unwrap_or_default(), reader);
 
     let mut table = reader.table(ssh, "ssh", "[ssh]");
     let ssh = connection(&mut table, "");
     table.finish();
 
-    let nodes = tables
+    let nodes = node_tables
         .unwrap_or_default()
         .into_iter()
         .map(|(path, table)| node(reader.table(Some(table), &path, "[[nodes]]"), path))
@@ -119,6 +128,8 @@ pub(super) fn read(root: &Table, reader: &mut Reader<'_>) -> Draft {
         sha256,
         sums,
         images,
+        registries,
+        platform,
         ssh,
         nodes,
         nodes_place,
@@ -142,12 +153,16 @@ fn table<'t>(root: &'t Table, key: &str, nothing: &'t Table, reader: &mut Reader
     }
 }
 
-/// The tables of the nodes with their paths, or nothing if `nodes` is something else than a list of tables.
-fn nodes<'t>(root: &'t Table, reader: &mut Reader<'_>) -> Option<Vec<(String, &'t Table)>> {
-    let Some(entry) = root.get("nodes") else { return Some(Vec::new()) };
+/// The tables of a list with their paths, or nothing if the key is something else than a list of tables.
+fn tables<'t>(root: &'t Table, key: &str, one: &str, reader: &mut Reader<'_>) -> Option<Vec<(String, &'t Table)>> {
+    let Some(entry) = root.get(key) else { return Some(Vec::new()) };
     let mut wrong = |place, kind| {
-        let message = format!("`nodes` must be a list of tables, not {kind}");
-        reader.findings.push(Finding::new(message, "write [[nodes]], in double brackets, once for each node", place));
+        let message = format!("`{key}` must be a list of tables, not {kind}");
+        reader.findings.push(Finding::new(
+            message,
+            format!("write [[{key}]], in double brackets, once for each {one}"),
+            place,
+        ));
     };
     let Value::Array(items) = &entry.node.value else {
         wrong(entry.key_place, entry.node.value.kind());
@@ -159,7 +174,7 @@ fn nodes<'t>(root: &'t Table, reader: &mut Reader<'_>) -> Option<Vec<(String, &'
             wrong(item.place, "a list of something else");
             return None;
         };
-        tables.push((item.name().map_or_else(|| format!("nodes[{index}]"), |name| format!("nodes.{name}")), table));
+        tables.push((item.name().map_or_else(|| format!("{key}[{index}]"), |name| format!("{key}.{name}")), table));
     }
     Some(tables)
 }
@@ -293,7 +308,9 @@ impl Draft {
                     checksum: self.sha256.value().map(Checksum::Sha256).or(self.sums.value().map(Checksum::Sums)),
                 },
                 images: self.images.value().unwrap_or_default(),
+                registries: self.registries.value(),
             },
+            platform: self.platform.complete()?,
             master: masters.into_iter().next()?,
             workers,
         })

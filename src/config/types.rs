@@ -13,6 +13,8 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 
+use super::platform::Platform;
+
 /// What `cluster.toml` and `--set` say. It holds no secrets, only the names of the places where they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Config {
@@ -20,6 +22,9 @@ pub struct Config {
     pub cluster: Cluster,
     /// What is installed.
     pub k3s: K3s,
+    /// What runs on it.
+    #[serde(flatten)]
+    pub platform: Platform,
     /// The node with the control plane.
     pub master: Node,
     /// The nodes with the workloads, at least one.
@@ -55,6 +60,8 @@ pub struct K3s {
     pub source: ArtifactSource,
     /// Archives of container images to import, like the air-gap images of a release.
     pub images: Vec<PathBuf>,
+    /// What the nodes get as k3s's registries.yaml, if they get one: mirrors and logins of registries.
+    pub registries: Option<PathBuf>,
 }
 
 /// Where an executable comes from and how it is verified. Serialised it has at most two of the fields `path`, `url`, `sha256`

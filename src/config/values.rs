@@ -239,10 +239,7 @@ pub(super) fn variable(text: &str) -> Result<String, Fault> {
 /// A file that can be read. `~/` is the user's home; other relative paths start at the configuration file's folder, or at the
 /// working directory when they come from `--set`.
 pub(super) fn file(text: &str, source: &Source) -> Result<PathBuf, Fault> {
-    let path = match (text.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => source.base.join(text),
-    };
+    let path = located(text, source);
     let shown = path.display();
     let base = if source.base.as_os_str().is_empty() {
         "the working directory".into()
@@ -264,6 +261,13 @@ pub(super) fn file(text: &str, source: &Source) -> Result<PathBuf, Fault> {
         return Err(Fault::new(format!("names a directory: {shown}"), "give the path of a file"));
     }
     Ok(path)
+}
+
+fn located(text: &str, source: &Source) -> PathBuf {
+    match (text.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => source.base.join(text),
+    }
 }
 
 /// A readable file that nobody but its owner can read.
@@ -293,4 +297,87 @@ pub(super) fn artifact(text: &str, source: &Source) -> Result<Artifact, Fault> {
         return Ok(Artifact::Url(text.to_owned()));
     };
     Err(Fault::new("is not an address to download from", remedy))
+}
+
+/// A chart: a file or a folder here, or an address. Helm wants a path with a slash in it, or it looks for a repository.
+pub(super) fn chart(text: &str, source: &Source) -> Result<String, Fault> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        let usable = ["https", "oci"].contains(&scheme)
+            && !rest.is_empty()
+            && !rest.split('/').next().unwrap_or_default().contains('@')
+            && !rest.contains(|c: char| c.is_whitespace() || c.is_control());
+        let remedy = "give a path, or an https:// or oci:// address without a login";
+        return if usable { Ok(text.to_owned()) } else { Err(Fault::new("is not the address of a chart", remedy)) };
+    }
+    let path = located(text, source);
+    if path.join("Chart.yaml").is_file() {
+        return Ok(path.display().to_string());
+    }
+    file(text, source).map(|path| path.display().to_string()).map_err(|fault| match path.is_dir() {
+        true => Fault::new(
+            format!("names a directory that is no chart: {}", path.display()),
+            "give the path of a packed chart (.tgz), or of a folder with a Chart.yaml",
+        ),
+        false => fault,
+    })
+}
+
+/// An https address.
+pub(super) fn https(text: &str) -> Result<String, Fault> {
+    let host = text.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    if host.is_empty() || host.contains('@') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Fault::new(
+            format!("is not an https address: {text:?}"),
+            "write it like https://acme.example.org/directory",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// An e-mail address; more than its form nobody can tell.
+pub(super) fn email(text: &str) -> Result<String, Fault> {
+    let valid = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && domain(host).is_ok());
+    if !valid || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Fault::new(format!("is not an e-mail address: {text:?}"), "write it like ops@example.org"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a Kubernetes object.
+pub(super) fn object_name(text: &str) -> Result<String, Fault> {
+    host_name(text).map_err(|fault| Fault {
+        reason: fault.reason.replace("is not a valid host name", "can't be the name of an object"),
+        ..fault
+    })
+}
+
+/// A full domain name: labels of RFC 1123 with dots between them.
+pub(super) fn domain(text: &str) -> Result<String, Fault> {
+    let invalid = |remedy: &str| Err(Fault::new(format!("is not a domain name: {text:?}"), remedy));
+    if text.contains("://") || text.contains(['/', ':']) {
+        return invalid("write the name alone, without https:// and path");
+    }
+    if text.len() > 253 || !text.contains('.') || text.split('.').any(|label| host_name(label).is_err()) {
+        return invalid("write a full name in lower case, for example \"www.example.org\"");
+    }
+    Ok(text.to_owned())
+}
+
+/// A reference to a container image.
+pub(super) fn image(text: &str) -> Result<String, Fault> {
+    if text.contains("://") || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Fault::new(
+            format!("is not a container image: {text:?}"),
+            "write it like ghcr.io/example/web:1.0, without https://",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// The path of an address.
+pub(super) fn url_path(text: &str) -> Result<String, Fault> {
+    if !text.starts_with('/') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(Fault::new(format!("is not the path of an address: {text:?}"), "write it like \"/healthz\""));
+    }
+    Ok(text.to_owned())
 }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub config: Option<PathBuf>,
     /// The `key=value` of `--set`.
     pub sets: Vec<String>,
+    /// The folder whose files stand in for those of the standard library.
+    pub stdlib: Option<PathBuf>,
     /// Answer every question with yes.
     pub yes: bool,
     /// Whether a person is there to answer questions.

@@ -30,7 +30,7 @@ pub use outline::Outline;
 pub use parallel::{current_item, parallel};
 pub use phases::Phases;
 pub use play::play;
-pub use resolver::{Folders, Resolver};
+pub use resolver::{Folders, Resolver, library_files, library_text};
 pub use secret::Secret;
 pub use sources::Sources;
 

@@ -104,6 +104,26 @@ fn in_folder(folder: &Path, file: &str) -> Option<(String, String)> {
     Some((normal(&path).unwrap_or_else(|| path.display().to_string()), text))
 }
 
+/// The text of a file of the standard library, or of the one that stands in for it in the folder `overrides`. The path has
+/// no `..` in it.
+pub fn library_text(overrides: Option<&Path>, file: &str) -> Option<String> {
+    let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+    let own = overrides.filter(|_| inside).and_then(|folder| in_folder(folder, file));
+    own.or_else(|| embedded(file)).map(|(_, text)| text)
+}
+
+/// The files of the standard library that are no modules.
+pub fn library_files() -> Vec<String> {
+    fn collect(folder: &Dir, names: &mut Vec<String>) {
+        let paths = folder.files().filter_map(|file| file.path().to_str());
+        names.extend(paths.filter(|path| !path.ends_with(".rhai")).map(str::to_owned));
+        folder.dirs().for_each(|inner| collect(inner, names));
+    }
+    let mut names = Vec::new();
+    collect(&STDLIB, &mut names);
+    names
+}
+
 fn embedded(file: &str) -> Option<(String, String)> {
     Some((format!("<stdlib>/{file}"), STDLIB.get_file(file)?.contents_utf8()?.to_owned()))
 }

@@ -323,3 +323,16 @@ fn password_in_a_destination_is_refused_and_not_shown() {
     assert!(!shown.contains("hunter2"));
     assert_snapshot!(shown);
 }
+
+#[test]
+fn platform_that_contradicts_itself() {
+    let text = with(&[(
+        "[[nodes]]",
+        "[ingress]\nenabled = false\n\n[certificates]\nemail = \"ops\"\nproduction = true\nacme_server = \"https://acme.example.org/dir\"\n\n\
+         [charts]\ntraefik = \"http://charts.example.org\"\ncert_manager = \"no/such.tgz\"\n\n\
+         [[apps]]\nname = \"Web\"\nhost = \"https://www.example.org/\"\n\n\
+         [[apps]]\nname = \"api\"\nimage = \"api:1\"\nhost = \"api.example.org\"\npath = \"health\"\n\n\
+         [[apps]]\nname = \"api\"\nimage = \"api:1\"\nhost = \"api.example.org\"\n\n[[nodes]]",
+    )]);
+    assert_snapshot!(problems(&text, &[]));
+}

@@ -23,7 +23,7 @@ fn switched_on(prefix: &str) -> String {
 #[test]
 fn the_defaults_that_it_names_are_the_defaults() {
     let with_defaults = switched_on("#");
-    assert_eq!(with_defaults.lines().zip(EXAMPLE.lines()).filter(|(new, old)| new != old).count(), 8);
+    assert_eq!(with_defaults.lines().zip(EXAMPLE.lines()).filter(|(new, old)| new != old).count(), 14);
     assert_eq!(config(&with_defaults), config(EXAMPLE));
 }
 
