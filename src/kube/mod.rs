@@ -36,6 +36,7 @@ pub struct Kube {
     client: Client,
     discovery: Arc<Mutex<Option<Arc<Discovery>>>>,
     tunnel: Tunnel,
+    kubeconfig: Arc<Kubeconfig>,
 }
 
 /// Which objects to read.
@@ -83,6 +84,7 @@ pub struct ExecOptions {
 pub async fn connect(host: &Host, kubeconfig: Kubeconfig) -> Result<Kube> {
     let unusable =
         |why: String| Error::host(format!("the kubeconfig of this host can't be used: {why}")).on(host.name());
+    let mut through = kubeconfig.clone();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| unusable(error.to_string()))?;
@@ -90,12 +92,16 @@ pub async fn connect(host: &Host, kubeconfig: Kubeconfig) -> Result<Kube> {
     let tunnel = host.tunnel(&server, config.cluster_url.port_u16().unwrap_or(6443)).await?;
     let url = format!("https://{}:{}", tunnel.address(), tunnel.port());
     config.cluster_url = url.parse().map_err(|_| unusable(format!("{url} is no address")))?;
+    for cluster in through.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
+        cluster.server = Some(url.clone());
+        cluster.tls_server_name = Some(server.clone());
+    }
     config.tls_server_name = Some(server);
     config.connect_timeout = Some(Duration::from_secs(10));
     // A watch that hears nothing for so long begins anew.
     config.read_timeout = Some(Duration::from_secs(60));
     let client = Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
-    Ok(Kube { host: host.clone(), client, discovery: Arc::default(), tunnel })
+    Ok(Kube { host: host.clone(), client, discovery: Arc::default(), tunnel, kubeconfig: Arc::new(through) })
 }
 
 impl Kube {
@@ -107,6 +113,12 @@ impl Kube {
     /// The tunnel through which it goes.
     pub fn tunnel(&self) -> &Tunnel {
         &self.tunnel
+    }
+
+    /// The kubeconfig with which another program of this machine gets to the same cluster, through the tunnel. To be kept
+    /// secret.
+    pub fn kubeconfig(&self) -> &Kubeconfig {
+        &self.kubeconfig
     }
 
     /// The objects of a kind, e.g. `pods`, `Deployment` or `certificates.cert-manager.io`.
