@@ -37,7 +37,8 @@ pub mod api {
     ///
     /// Options: `version` (needed, e.g. `v1.34.4+k3s1`); `source` (a map with `url`, `path` or `bundle`, and `sha256` or
     /// `sums`; default: the official release; a list of checksums is looked for beside the file); `images` (archives on
-    /// this machine, imported by k3s); `environment` (variables of the unit); `timeout` in seconds (300) for the node to
+    /// this machine, imported by k3s); `registries` (a file on this machine that becomes k3s's registries.yaml: mirrors and
+    /// logins of registries); `environment` (variables of the unit); `timeout` in seconds (300) for the node to
     /// become ready. All others are the flags of `k3s server` with `_` for `-`, some in the plural: `node_name`, `node_ip`,
     /// `node_external_ip`, `node_labels` (a map), `node_taints`, `cluster_init`, `cluster_cidr`, `service_cidr`,
     /// `cluster_dns`, `cluster_domain`, `service_node_port_range`, `flannel_iface`, `flannel_backend`,

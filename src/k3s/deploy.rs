@@ -19,6 +19,9 @@ use crate::resource::{self, Changes, Directory, File, Resource, Symlink};
 /// Where an agent keeps its token. In a file of its own it never gets into a diff of config.yaml.
 const TOKEN_FILE: &str = "/etc/rancher/k3s/token";
 
+/// Mirrors and logins of registries, which containerd gets from k3s (docs.k3s.io, "Private Registry Configuration").
+const REGISTRIES: &str = "/etc/rancher/k3s/registries.yaml";
+
 /// How an agent gets into its cluster.
 #[derive(Clone)]
 pub enum Join {
@@ -224,6 +227,9 @@ fn resources(
         File::new(unit::path(role)).content(unit::text(role)).mode(0o644).into(),
         File::new(unit::environment_path(role)).content(environment).mode(0o600).secret().into(),
     ];
+    if let Some(path) = &options.registries {
+        resources.push(File::new(REGISTRIES).source(path).mode(0o600).secret().into());
+    }
     if let Some(cluster) = cluster {
         let token = cluster.token.as_ref().map_or("", Token::reveal);
         resources.push(File::new(TOKEN_FILE).content(format!("{token}\n")).mode(0o600).secret().into());

@@ -31,6 +31,8 @@ pub struct Options {
     pub source: Source,
     /// Archives of container images on this machine, imported when k3s starts.
     pub images: Vec<PathBuf>,
+    /// A file on this machine that becomes registries.yaml. None: whatever the host has.
+    pub registries: Option<PathBuf>,
     /// Variables for the unit, e.g. `HTTPS_PROXY`. None: whatever the host has.
     pub environment: Option<BTreeMap<String, String>>,
     /// How long the node may take to become ready.
@@ -64,7 +66,7 @@ impl<'de> Deserialize<'de> for AgentOptions {
 }
 
 /// Options that aren't settings of k3s.
-const COMMON: [&str; 5] = ["version", "source", "images", "environment", "timeout"];
+const COMMON: [&str; 6] = ["version", "source", "images", "registries", "environment", "timeout"];
 /// `server` and `token` are no plain values: the caller takes them out of the map.
 const OF_AGENTS: [&str; 4] = ["server", "server_ip", "server_url", "token"];
 
@@ -93,7 +95,7 @@ impl<'de> Visitor<'de> for OfRole {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Options, A::Error> {
         let role = self.0;
-        let (mut version, mut environment, mut server_url) = (None, None, None);
+        let (mut version, mut environment, mut server_url, mut registries) = (None, None, None, None);
         let (mut source, mut images, mut timeout) = (Source::default(), Vec::new(), TIMEOUT);
         let (mut settings, mut reserved_labels) = (Values::default(), Vec::new());
         while let Some(name) = map.next_key::<String>()? {
@@ -107,6 +109,7 @@ impl<'de> Visitor<'de> for OfRole {
                 }
                 "source" => source = map.next_value()?,
                 "images" => images = map.next_value()?,
+                "registries" => registries = map.next_value()?,
                 "environment" => environment = Some(variables(map.next_value()?)?),
                 "timeout" => timeout = seconds(map.next_value()?)?,
                 "server_ip" if role == Role::Agent => {
@@ -139,7 +142,18 @@ impl<'de> Visitor<'de> for OfRole {
             }
         }
         let version = version.ok_or_else(|| A::Error::missing_field("version"))?;
-        Ok(Options { role, version, source, images, environment, timeout, settings, reserved_labels, server_url })
+        Ok(Options {
+            role,
+            version,
+            source,
+            images,
+            registries,
+            environment,
+            timeout,
+            settings,
+            reserved_labels,
+            server_url,
+        })
     }
 }
 

@@ -26,10 +26,20 @@ static SHARED: LazyLock<Step<String>> = LazyLock::new(|| Lab::up("main").map(|la
 impl Lab {
     /// Makes two fresh machines.
     pub fn up(purpose: &str) -> Step<Lab> {
+        Lab::make(purpose, &[])
+    }
+
+    /// Makes two fresh machines whose cluster.toml asks for everything that can run on a cluster.
+    pub fn with_platform(purpose: &str) -> Step<Lab> {
+        Lab::make(purpose, &[])
+    }
+
+    fn make(purpose: &str, options: &[&str]) -> Step<Lab> {
         let name = format!("t{}{purpose}", std::process::id());
         let lab = Lab::named(name);
         LABS.lock().unwrap_or_else(PoisonError::into_inner).push(Lab::named(lab.name.clone()));
         let mut args = vec!["up"];
+        args.extend(options);
         let k3s = std::env::var("K3SRUN_TEST_K3S").ok();
         if let Some(k3s) = &k3s {
             args.extend(["--k3s", k3s]);

@@ -1,0 +1,24 @@
+//! What runs on the cluster, on two real machines: Helm, Traefik, cert-manager with an ACME server, monitoring and apps, from
+//! `scripts/bootstrap.rhai` to an HTTPS request from the internet.
+//!
+//! One lab has all of it and is shared by the tests below, which run in this order.
+
+mod journey;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use support::lab::Lab;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let parts = [journey::trials()];
+    let trials: Vec<Trial> = parts.into_iter().flatten().collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    Lab::down_all();
+    conclusion.exit_code()
+}
