@@ -47,6 +47,53 @@ impl Kind {
     }
 }
 
+/// Which of the refusals it is that callers tell apart, whatever the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The cluster doesn't know this kind of object: its API group is missing.
+    UnknownKind,
+    /// There is no such object.
+    NotFound,
+    /// It is there already.
+    AlreadyExists,
+    /// The login is not accepted.
+    Unauthorized,
+    /// It may not be done: by a rule of access, or of admission.
+    Forbidden,
+    /// Somebody else changed it, or manages the same fields.
+    Conflict,
+    /// What was asked for is too long ago to be told.
+    Gone,
+    /// What was sent is no valid object.
+    Invalid,
+    /// It didn't come in time.
+    Timeout,
+    /// Nobody answers, or is not ready to.
+    Unavailable,
+}
+
+impl Reason {
+    /// The word that scripts see as `error.reason`.
+    ///
+    /// ```
+    /// assert_eq!(k3srun::error::Reason::NotFound.name(), "not_found");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::UnknownKind => "unknown_kind",
+            Reason::NotFound => "not_found",
+            Reason::AlreadyExists => "already_exists",
+            Reason::Unauthorized => "unauthorized",
+            Reason::Forbidden => "forbidden",
+            Reason::Conflict => "conflict",
+            Reason::Gone => "gone",
+            Reason::Invalid => "invalid",
+            Reason::Timeout => "timeout",
+            Reason::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// A failure that a person at the keyboard can act on.
 ///
 /// ```
@@ -59,6 +106,8 @@ impl Kind {
 pub struct Error {
     /// Decides the exit status.
     pub kind: Kind,
+    /// What callers tell apart within a kind.
+    pub reason: Option<Reason>,
     /// What was tried and how it failed, in one sentence.
     pub message: String,
     /// The host on which it happened.
@@ -77,7 +126,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), host: None, help: None, output: None, problems: None }
+        Error { kind, reason: None, message: message.into(), host: None, help: None, output: None, problems: None }
     }
 
     /// Wrong use of a function in a script.
@@ -103,6 +152,12 @@ impl Error {
     /// The run was cancelled.
     pub fn interrupted() -> Self {
         Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// Adds what callers can tell it by.
+    pub fn because(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     /// Adds the remedy.

@@ -13,6 +13,14 @@ pub mod api {
         failure.error.kind.name().to_owned()
     }
 
+    /// What scripts can tell errors of the same kind by, or an empty text: `unknown_kind`, `not_found`, `already_exists`,
+    /// `unauthorized`, `forbidden`, `conflict`, `gone`, `invalid`, `timeout`, `unavailable`. Set where the cluster's API
+    /// refuses something, and where one waited in vain.
+    #[rhai_fn(global, get = "reason", pure)]
+    pub fn reason(failure: &mut Failure) -> String {
+        failure.error.reason.map(|reason| reason.name().to_owned()).unwrap_or_default()
+    }
+
     /// What went wrong.
     #[rhai_fn(global, get = "message", pure)]
     pub fn message(failure: &mut Failure) -> String {

@@ -36,7 +36,6 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<Output>("Output")
         .register_type_with_name::<Arc<Facts>>("Facts")
         .register_type_with_name::<Tunnel>("Tunnel")
-        .register_type_with_name::<crate::kube::Kube>("Kube")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
@@ -50,8 +49,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("firewall", exported_module!(firewall::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
-    engine.register_static_module("kube", exported_module!(kube::connections).into());
-    engine.register_global_module(exported_module!(kube::api).into());
+    kube::register(engine);
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
 }

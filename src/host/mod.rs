@@ -286,24 +286,41 @@ impl Host {
     /// last request, it is made anew.
     async fn lease(&self) -> Result<Lease<'_>> {
         let permit = self.0.permits.acquire().await.ok();
-        let generation = self.0.transport.ensure().await?;
-        let idle = {
-            let mut idle = self.0.idle.lock().await;
-            if idle.generation != generation {
-                idle.shells.clear();
-                if std::mem::replace(&mut idle.generation, generation) > 0 {
-                    self.note(Level::Info, "connected again");
-                    self.restore_tunnels().await?;
-                    self.restore_locks().await?;
-                }
-            }
-            idle.shells.pop()
-        };
+        let generation = self.reconnect().await?;
+        let idle = self.0.idle.lock().await.shells.pop();
         let shell = match idle {
             Some(shell) => shell,
             None => self.open_shell().await?,
         };
         Ok(Lease { shell, generation, _permit: permit })
+    }
+
+    /// Makes sure that there is a connection, and with a new one opens tunnels and takes locks again. Returns its number.
+    async fn reconnect(&self) -> Result<u64> {
+        let generation = self.0.transport.ensure().await?;
+        let mut idle = self.0.idle.lock().await;
+        if idle.generation != generation {
+            idle.shells.clear();
+            let again = idle.generation > 0;
+            if again {
+                self.note(Level::Info, "connected again");
+                self.restore_tunnels().await?;
+            }
+            idle.generation = generation;
+            if again {
+                self.restore_locks().await?;
+            }
+        }
+        Ok(generation)
+    }
+
+    /// Makes sure that tunnels lead to the host: where the connection was lost, it and they are made anew. Asks only ssh's
+    /// master process here while the connection is there.
+    ///
+    /// # Errors
+    /// Those of [`Host::connect`].
+    pub async fn restore(&self) -> Result<()> {
+        self.finish(self.reconnect().await.map(drop)).await
     }
 
     /// Keeps a shell for the next request. One that was in use when a request failed or was cancelled is not given

@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use similar::TextDiff;
 
+use super::link::Again;
 use super::resources::Resource;
 use super::{FIELD_MANAGER, Kube};
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::report::{Change, Event};
 
 /// How to apply.
@@ -136,6 +137,7 @@ impl Kube {
             }
             let message = format!("the cluster knows no {} of {}", object.kind, object.version);
             return Err(Error::refused(message)
+                .because(Reason::UnknownKind)
                 .on(self.host().name())
                 .help("check apiVersion and kind; apply its definition (CRD) first"));
         };
@@ -146,20 +148,20 @@ impl Kube {
         if planned && old.is_none() && all.iter().any(home) {
             return Ok(Some(created(id)));
         }
-        let new = self.patch(&resource, object, namespace, options, true).await?;
+        let new = self.write(&resource, object, namespace, options, true).await?;
         let summary = match &old {
-            Some(old) if essence(old) == essence(&new) => return Ok(None),
+            Some(old) if essence(old, false) == essence(&new, false) => return Ok(None),
             Some(_) => "changed",
             None => "created",
         };
         if !planned {
-            self.patch(&resource, object, namespace, options, false).await?;
+            self.write(&resource, object, namespace, options, false).await?;
         }
-        let diff = old.filter(|_| object.kind != "Secret").map(|old| diff(&id, &old, &new));
+        let diff = old.filter(|_| object.kind != "Secret").map(|old| diff(&id, &old, &new, false));
         Ok(Some(Change { resource: id, summary: summary.into(), diff }))
     }
 
-    async fn patch(
+    async fn write(
         &self,
         resource: &Resource,
         object: &Wanted,
@@ -178,17 +180,20 @@ impl Kube {
             field_manager: Some(FIELD_MANAGER.into()),
             field_validation: Some(ValidationDirective::Strict),
         };
-        let done = self.api(resource, namespace, false).patch(&object.name, &parameters, &Patch::Apply(&value)).await;
-        let done = done.map_err(|error| self.error(&format!("applying {}", resource.id(&object.name)), error))?;
+        let (api, patch) = (self.api(resource, namespace, false), Patch::Apply(&value));
+        let request = async || api.patch(&object.name, &parameters, &patch).await;
+        let done = self.ask(&format!("applying {}", resource.id(&object.name)), Again::Always, request).await?;
         Ok(resource.value(&done))
     }
 }
 
-/// An object without what the API server writes by itself.
-fn essence(object: &Value) -> Value {
+/// An object without what the API server writes by itself; its status belongs to that, unless it is what one writes.
+pub(super) fn essence(object: &Value, keep_status: bool) -> Value {
     let mut object = object.clone();
     if let Some(map) = object.as_object_mut() {
-        map.remove("status");
+        if !keep_status {
+            map.remove("status");
+        }
         if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
             for key in ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"] {
                 metadata.remove(key);
@@ -198,8 +203,8 @@ fn essence(object: &Value) -> Value {
     object
 }
 
-fn diff(id: &str, old: &Value, new: &Value) -> String {
-    let text = |value: &Value| serde_yaml_ng::to_string(&essence(value)).unwrap_or_default();
+pub(super) fn diff(id: &str, old: &Value, new: &Value, keep_status: bool) -> String {
+    let text = |value: &Value| serde_yaml_ng::to_string(&essence(value, keep_status)).unwrap_or_default();
     TextDiff::from_lines(&text(old), &text(new)).unified_diff().context_radius(3).header(id, id).to_string()
 }
 
@@ -213,7 +218,7 @@ mod tests {
     fn what_the_server_writes_is_no_difference() {
         let old = json!({ "metadata": { "name": "a", "resourceVersion": "1", "generation": 1 }, "status": { "x": 1 } });
         let new = json!({ "metadata": { "name": "a", "resourceVersion": "2" } });
-        assert_eq!(essence(&old), essence(&new));
+        assert_eq!(essence(&old, false), essence(&new, false));
     }
 
     #[test]
@@ -231,7 +236,7 @@ mod tests {
     #[test]
     fn a_change_is_shown_as_a_diff() {
         let (old, new) = (json!({ "spec": { "replicas": 1 } }), json!({ "spec": { "replicas": 2 } }));
-        insta::assert_snapshot!(diff("deployment:web", &old, &new), @r"
+        insta::assert_snapshot!(diff("deployment:web", &old, &new, false), @r"
         --- deployment:web
         +++ deployment:web
         @@ -1,2 +1,2 @@

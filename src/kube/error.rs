@@ -1,9 +1,10 @@
-//! What the API server's refusals mean for a person.
+//! What the API server's refusals mean for a person, and by what callers tell them apart.
 
 use ::kube::Error as Cause;
+use ::kube::core::Status;
 
 use super::Kube;
-use crate::error::Error;
+use crate::error::{Error, Reason};
 
 impl Kube {
     /// The error of a request, with cause and remedy. `what` says what was tried.
@@ -13,51 +14,82 @@ impl Kube {
 }
 
 fn explain(what: &str, error: &Cause) -> Error {
-    let Cause::Api(status) = error else {
-        let mut said = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            said = format!("{said}: {cause}");
-            source = cause.source();
+    match error {
+        Cause::Api(status) => refusal(what, status),
+        Cause::Service(_) | Cause::HyperError(_) | Cause::ReadEvents(_) => {
+            Error::unreachable(format!("{what}: the API server does not answer"))
+                .because(Reason::Unavailable)
+                .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why. Does its sshd forward ports (AllowTcpForwarding)? The API is reached through it")
+                .output(causes(error))
         }
-        return match error {
-            Cause::Service(_) | Cause::HyperError(_) | Cause::ReadEvents(_) => {
-                Error::unreachable(format!("{what}: the API server does not answer"))
-                    .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why. Does its sshd forward ports (AllowTcpForwarding)? The API is reached through it")
-                    .output(said)
-            }
-            _ => Error::host(format!("{what}: the answer of the API server can't be used")).output(said),
-        };
-    };
-    let (message, help) = match (status.code, status.reason.as_str()) {
-        (401, _) => (
-            "the API server doesn't accept the kubeconfig".to_owned(),
-            "k3s rewrites it when its certificates are renewed: connect again",
-        ),
-        (403, _) => (status.message.clone(), "the API server forbids it: a rule of RBAC or an admission policy"),
-        (404, _) => (status.message.clone(), "check the name and the namespace"),
-        (409, _) if status.message.contains("conflict") => (
-            status.message.clone(),
+        _ => Error::host(format!("{what}: the answer of the API server can't be used")).output(causes(error)),
+    }
+}
+
+/// An error and what is behind it, in one line.
+fn causes(error: &Cause) -> String {
+    let mut said = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+fn refusal(what: &str, status: &Status) -> Error {
+    let said = without_object(&status.message);
+    let said = said.as_str();
+    let (reason, help) = match status.code {
+        401 => {
+            let message = format!("{what}: the API server doesn't accept the kubeconfig");
+            return Error::host(message)
+                .because(Reason::Unauthorized)
+                .help("k3s rewrites it when its certificates are renewed: connect again");
+        }
+        403 if said.contains("exceeded quota") => {
+            (Reason::Forbidden, "the quota of the namespace is used up: raise it, or remove something")
+        }
+        403 => (Reason::Forbidden, "the API server forbids it: a rule of RBAC or an admission policy"),
+        404 => (Reason::NotFound, "check the name and the namespace"),
+        409 if status.reason == "AlreadyExists" => {
+            (Reason::AlreadyExists, "remove the other one, or take another name")
+        }
+        409 if said.contains("conflict") => (
+            Reason::Conflict,
             "another program manages these fields: leave them out, or take them over with the option `force`",
         ),
-        (409, _) => (status.message.clone(), "the object was changed at the same moment: run it again"),
+        409 => (Reason::Conflict, "the object was changed at the same moment: run it again"),
+        410 => (Reason::Gone, "what was asked for is too long ago: read anew"),
         // The fields are checked in two places; the second one calls it an internal error.
-        (500, _) if status.message.contains("typed patch object") => {
-            (status.message.clone(), "correct the object: the message names the field")
+        500 if said.contains("typed patch object") => {
+            (Reason::Invalid, "correct the object: the message names the field")
         }
-        (400 | 422, _) => (status.message.clone(), "correct the object: the message names the field"),
-        (429 | 500..=599, _) => {
-            (status.message.clone(), "the API server is overloaded or still starting: run it again")
+        500 if said.contains("failed calling webhook") => (
+            Reason::Unavailable,
+            "the webhook's program is not up yet, or can't be reached from the server: run it again",
+        ),
+        400 | 422 => (Reason::Invalid, "correct the object: the message names the field"),
+        504 => (Reason::Timeout, "the API server is overloaded or still starting: run it again"),
+        429 | 500..=599 => (Reason::Unavailable, "the API server is overloaded or still starting: run it again"),
+        _ => {
+            return Error::host(format!("{what}: {said}"))
+                .help("the API server's own words; `kubectl explain` describes the fields");
         }
-        _ => (status.message.clone(), "the API server's own words; `kubectl explain` describes the fields"),
     };
-    Error::host(format!("{what}: {message}")).help(help)
+    Error::host(format!("{what}: {said}")).because(reason).help(help)
+}
+
+/// What is said about an invalid object, without the whole object, which may be a Secret.
+fn without_object(said: &str) -> String {
+    match (said.find("Invalid value: \"{"), said.rfind("}\": ")) {
+        (Some(begin), Some(end)) if begin < end => format!("{}{}", &said[..begin], &said[end + 4..]),
+        _ => said.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ::kube::core::Status;
-
     use super::*;
 
     fn said(code: u16, reason: &str, message: &str) -> Error {
@@ -66,14 +98,29 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_has_a_remedy() {
+    fn every_refusal_has_a_remedy_and_can_be_told_from_others() {
         let conflict = said(409, "Conflict", "Apply failed with 1 conflict: conflict with \"helm\": .spec.replicas");
         assert!(conflict.message.ends_with("conflict with \"helm\": .spec.replicas"));
         assert!(conflict.help.unwrap().contains("`force`"));
-        assert!(said(403, "Forbidden", "no").help.unwrap().contains("RBAC"));
+        assert_eq!(conflict.reason, Some(Reason::Conflict));
+        let forbidden = said(403, "Forbidden", "no");
+        assert!(forbidden.help.unwrap().contains("RBAC"));
+        assert_eq!(forbidden.reason, Some(Reason::Forbidden));
         let unknown =
             said(500, "", "failed to create typed patch object (default/x): .dat: field not declared in schema");
         assert!(unknown.help.unwrap().contains("names the field"));
+        assert_eq!(unknown.reason, Some(Reason::Invalid));
         assert!(said(422, "Invalid", "spec.x: no").help.unwrap().contains("names the field"));
+        assert_eq!(said(410, "Expired", "too old resource version").reason, Some(Reason::Gone));
+        assert_eq!(said(404, "NotFound", "no").reason, Some(Reason::NotFound));
+        assert_eq!(said(409, "AlreadyExists", "there").reason, Some(Reason::AlreadyExists));
+        assert_eq!(said(504, "Timeout", "late").reason, Some(Reason::Timeout));
+        let whole = said(
+            422,
+            "Invalid",
+            "patch: Invalid value: \"{\\\"data\\\":{\\\"key\\\":\\\"c2VjcmV0\\\"}}\": unknown field \"dat\"",
+        );
+        assert_eq!(whole.message, "applying deployment:web: patch: unknown field \"dat\"");
+        assert_eq!(said(401, "Unauthorized", "who").reason, Some(Reason::Unauthorized));
     }
 }

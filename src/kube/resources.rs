@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use ::kube::Resource as _;
 use ::kube::api::DynamicObject;
 use ::kube::discovery::{ApiCapabilities, ApiResource, Discovery, Scope};
 use serde_json::Value;
 
 use super::Kube;
-use crate::error::{Error, Result};
+use crate::error::{Error, Reason, Result};
 use crate::suggestion::nearest;
 
 /// A kind of objects that the API server knows.
@@ -25,6 +26,17 @@ impl Resource {
     /// What names an object in reports, e.g. `deployment:web`.
     pub fn id(&self, name: &str) -> String {
         format!("{}:{name}", self.api.kind.to_lowercase())
+    }
+
+    /// Where the API has these objects, or one of them, or a part of it.
+    pub fn path(&self, namespace: Option<&str>, name: Option<&str>, part: Option<&str>) -> String {
+        let namespace = self.namespaced.then_some(namespace).flatten();
+        let mut path = DynamicObject::url_path(&self.api, namespace);
+        for word in name.into_iter().chain(part) {
+            path.push('/');
+            path.push_str(word);
+        }
+        path
     }
 
     /// An object as JSON, with its kind, which lists leave out.
@@ -80,7 +92,9 @@ impl Kube {
             if fresh {
                 let known: Vec<String> =
                     groups.iter().flat_map(|api| api.recommended_resources()).map(|(api, _)| api.plural).collect();
-                let error = Error::refused(format!("the cluster knows no kind {name:?}")).on(self.host().name());
+                let error = Error::refused(format!("the cluster knows no kind {name:?}"))
+                    .because(Reason::UnknownKind)
+                    .on(self.host().name());
                 return Err(error.help(match nearest(word, known.iter().map(String::as_str)) {
                     Some(name) => format!("did you mean {name:?}?"),
                     None => "kinds are named like \"pods\", \"Deployment\" or \"certificates.cert-manager.io\"".into(),
@@ -113,8 +127,8 @@ impl Kube {
         match &*known {
             Some(discovery) if !fresh => Ok(discovery.clone()),
             _ => {
-                let discovery = Discovery::new(self.client.clone()).run_aggregated().await;
-                let discovery = Arc::new(discovery.map_err(|error| self.error("asking which kinds there are", error))?);
+                let request = || Discovery::new(self.client.clone()).run_aggregated();
+                let discovery = Arc::new(self.read_only("asking which kinds there are", request).await?);
                 *known = Some(discovery.clone());
                 Ok(discovery)
             }

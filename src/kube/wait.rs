@@ -84,8 +84,8 @@ impl Kube {
                 return Ok(object);
             }
             let version = object.as_ref().and_then(|object| object["metadata"]["resourceVersion"].as_str());
-            let events = api.watch(&parameters, version.unwrap_or("0")).await;
-            let events = events.map_err(|error| self.error(&format!("watching {}", resource.id(name)), error))?;
+            let what = format!("watching {}", resource.id(name));
+            let events = self.read_only(&what, async || api.watch(&parameters, version.unwrap_or("0")).await).await?;
             pin_mut!(events);
             while let Some(Ok(event)) = events.next().await {
                 let object = match event {

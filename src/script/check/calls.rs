@@ -154,10 +154,12 @@ fn options(walker: &mut Walker, functions: &[&Function], call: &FnCallExpr, rece
             let skipped = usize::from(function.receiver.is_some());
             function.parameters.get((index + receiver).checked_sub(skipped)?).cloned()
         };
+        // Where a function takes a map for its options, one in another place is something else: an object to apply.
+        let options_go = |function: &Function| {
+            place(function).is_none_or(|it| it.kind == "map" || it.kind == "any" && !function.takes_map())
+        };
         let mut known = Vec::new();
-        for function in
-            fitting.filter(|function| place(function).is_none_or(|it| matches!(it.kind.as_str(), "map" | "any")))
-        {
+        for function in fitting.filter(|function| options_go(function)) {
             match function.options {
                 Some(names) => known.extend_from_slice(names),
                 // Another function with this name takes a map of its own: who knows which one is called?

@@ -1,0 +1,35 @@
+//! `kube::`: the cluster's API.
+
+mod connect;
+mod pods;
+mod read;
+mod wait;
+mod write;
+
+use rhai::{Engine, exported_module};
+
+use crate::kube::{ApplyOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, WaitOptions};
+use crate::script::OptionSet;
+
+/// Registers the namespace, and the methods of a connection.
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<crate::kube::Kube>("Kube");
+    engine.register_static_module("kube", exported_module!(connect::api).into());
+    engine.register_global_module(exported_module!(connect::methods).into());
+    engine.register_global_module(exported_module!(read::api).into());
+    engine.register_global_module(exported_module!(write::api).into());
+    engine.register_global_module(exported_module!(wait::api).into());
+    engine.register_global_module(exported_module!(pods::api).into());
+}
+
+/// The option maps of this namespace.
+pub(super) fn options() -> Vec<OptionSet> {
+    vec![
+        OptionSet::of::<GetOptions>(),
+        OptionSet::of::<ApplyOptions>(),
+        OptionSet::of::<PatchOptions>(),
+        OptionSet::of::<WaitOptions>(),
+        OptionSet::of::<LogOptions>(),
+        OptionSet::of::<ExecOptions>(),
+    ]
+}

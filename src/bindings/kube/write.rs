@@ -1,0 +1,162 @@
+//! What should be there.
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Map};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::kube::{Applied, ApplyOptions, PatchOptions, documents};
+use crate::script::Options;
+
+impl Options for ApplyOptions {
+    const FUNCTIONS: &[&str] = &["Kube.apply"];
+}
+
+impl Options for PatchOptions {
+    const FUNCTIONS: &[&str] = &["Kube.patch"];
+}
+
+/// The objects in what a script applies: YAML text, a map, or an array of both.
+fn objects(value: &Dynamic) -> Result<Vec<Value>> {
+    if let Ok(text) = value.clone().into_string() {
+        return documents(&text);
+    }
+    if let Ok(items) = value.clone().into_array() {
+        return items.iter().map(objects).collect::<Result<Vec<_>>>().map(|all| all.concat());
+    }
+    match rhai::serde::from_dynamic::<Value>(value) {
+        Ok(value) if value.is_object() => Ok(vec![value]),
+        _ => {
+            Err(Error::script(format!("apply() takes YAML text, a map or an array of them, not {}", value.type_name())))
+        }
+    }
+}
+
+fn summary(applied: Applied) -> Map {
+    let names: rhai::Array = applied.names.into_iter().map(Dynamic::from).collect();
+    let count = |number: u64| Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX));
+    Map::from([
+        ("changed".into(), count(applied.changed)),
+        ("ok".into(), count(applied.ok)),
+        ("names".into(), names.into()),
+    ])
+}
+
+#[export_module]
+#[allow(clippy::needless_pass_by_value, missing_docs)]
+pub mod api {
+    use rhai::EvalAltResult;
+
+    use super::{objects, summary};
+    use crate::kube::{ApplyOptions, Kube, PatchOptions};
+    use crate::script::{block, context, fail, options};
+
+    /// Makes objects as they are wanted, by server-side apply as `k3srun`: YAML text of one or several documents, a map, or
+    /// an array of them. What is as wanted isn't written; what differs is shown, and with `--plan` only that. Returns a map
+    /// of `changed`, `ok` (numbers) and `names` of what was changed.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let k = kube::connect(ssh::connect("master"));
+    /// k.apply(#{ apiVersion: "v1", kind: "Namespace", metadata: #{ name: "apps" } });
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn apply(call: NativeCallContext, kube: &mut Kube, wanted: Dynamic) -> Result<Map, Box<EvalAltResult>> {
+        apply_with(call, kube, wanted, Map::new())
+    }
+
+    /// Makes objects as they are wanted. Options: `namespace` (for objects that name none; `default`), `force` (take over
+    /// fields that other programs manage; false).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let k = kube::connect(ssh::connect("master"));
+    /// k.apply(local().read("web.yaml"), #{ namespace: "apps" });
+    /// ```
+    #[rhai_fn(global, name = "apply", return_raw, pure)]
+    pub fn apply_with(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        wanted: Dynamic,
+        settings: Map,
+    ) -> Result<Map, Box<EvalAltResult>> {
+        let settings: ApplyOptions = options(&call, settings)?;
+        let objects = objects(&wanted).map_err(|error| fail(&call, error))?;
+        block(&call, &context(&call), kube.apply(objects, &settings)).map(summary)
+    }
+
+    /// Changes a part of an object and leaves the rest alone: a map with that part (`()` removes a field), or an array of
+    /// steps (`#{ op: "replace", path: "/spec/replicas", value: 2 }`). Where nothing differs nothing is written; what differs
+    /// is shown, and with `--plan` only that. Returns whether anything differed.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// kube::connect(ssh::connect("master")).patch("node", "worker", #{ metadata: #{ labels: #{ disk: "ssd" } } });
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn patch(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        kind: &str,
+        name: &str,
+        part: Dynamic,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        patch_with(call, kube, kind, name, part, Map::new())
+    }
+
+    /// Changes a part of an object. Options: `namespace` (`default`), `subresource` (`status`: what only controllers write),
+    /// `type` (`merge`, `json` or `strategic`; default: `json` for an array, else `merge`).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let k = kube::connect(ssh::connect("master"));
+    /// let status = #{ loadBalancer: #{ ingress: [#{ ip: "203.0.113.11" }] } };
+    /// k.patch("service", "traefik", #{ status: status }, #{ namespace: "ingress", subresource: "status" });
+    /// ```
+    #[rhai_fn(global, name = "patch", return_raw, pure)]
+    pub fn patch_with(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        kind: &str,
+        name: &str,
+        part: Dynamic,
+        settings: Map,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        let settings: PatchOptions = options(&call, settings)?;
+        let part: Value = rhai::serde::from_dynamic(&part)?;
+        block(&call, &context(&call), kube.patch(kind, name, &part, &settings))
+    }
+
+    /// Removes an object and waits until it is gone. Returns whether there was one.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// kube::connect(ssh::connect("master")).delete("namespace", "old");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn delete(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        kind: &str,
+        name: &str,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        block(&call, &context(&call), kube.delete(kind, name, None))
+    }
+
+    /// Removes an object of a namespace.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// kube::connect(ssh::connect("master")).delete("pod", "web", "apps");
+    /// ```
+    #[rhai_fn(global, name = "delete", return_raw, pure)]
+    pub fn delete_in(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        kind: &str,
+        name: &str,
+        namespace: &str,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        block(&call, &context(&call), kube.delete(kind, name, Some(namespace)))
+    }
+}
