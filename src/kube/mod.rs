@@ -2,6 +2,7 @@
 
 mod apply;
 mod delete;
+mod diagnosis;
 mod error;
 mod link;
 mod patch;
@@ -10,6 +11,7 @@ mod read;
 mod resources;
 mod state;
 mod wait;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,6 +31,7 @@ pub use patch::{PatchOptions, PatchType};
 pub use pods::{ExecOptions, LogOptions};
 pub use read::GetOptions;
 pub use wait::WaitOptions;
+pub use watch::{Sight, Watch, WatchOptions};
 
 use resources::Resource;
 

@@ -1,17 +1,19 @@
-//! Waits for objects by watching them.
+//! Waits for objects by watching them, tells how far they are, and why where they don't get there.
 
 use std::time::Duration;
 
-use ::kube::api::{WatchEvent, WatchParams};
-use futures_util::{StreamExt as _, pin_mut};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Kube;
 use super::resources::Resource;
 use super::state::{self, State};
-use crate::error::{Error, Result};
+use super::watch::Sight;
+use crate::error::{Error, Reason, Result};
+
+/// How often the pods behind an object are looked at while one waits.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What to wait for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,6 +26,12 @@ pub struct WaitOptions {
     pub until: Option<String>,
     /// Limit in seconds; 300.
     pub timeout: Option<serde_json::Number>,
+}
+
+/// A limit that a script gives in seconds.
+pub(super) fn seconds(number: Option<&serde_json::Number>, default: f64) -> Result<Duration> {
+    let seconds = number.map_or(Some(default), serde_json::Number::as_f64).unwrap_or(-1.0);
+    Duration::try_from_secs_f64(seconds).map_err(|_| Error::refused("the option `timeout` must be a number of seconds"))
 }
 
 impl WaitOptions {
@@ -47,75 +55,70 @@ impl Kube {
     /// Waits until an object is as wanted, and returns it; nothing where one waits for it to be gone.
     ///
     /// # Errors
-    /// Host when it fails for good, or when the time is up: with what it lacks.
+    /// Host when it fails for good, or, with [`Reason::Timeout`], when the time is up: with what it lacks, and in the output
+    /// what [`Kube::diagnosis`] finds.
     pub async fn wait(&self, kind: &str, name: &str, options: &WaitOptions) -> Result<Option<Value>> {
-        let limit = Duration::try_from_secs_f64(
-            options.timeout.as_ref().map_or(Some(300.0), serde_json::Number::as_f64).unwrap_or(-1.0),
-        )
-        .map_err(|_| Error::refused("the option `timeout` must be a number of seconds"))?;
+        let limit = seconds(options.timeout.as_ref(), 300.0)?;
         let resource = self.resource(kind).await?;
-        let id = resource.id(name);
         let mut last = String::new();
-        self.host().activity(format!("waiting for {id}"));
-        let done = timeout(limit, self.watch(&resource, name, options, &mut last)).await;
+        let done = timeout(limit, self.until(&resource, name, options, &mut last)).await;
         self.host().activity("");
-        match done {
-            Ok(done) => done,
-            Err(_) => Err(Error::host(format!("{id} is not as wanted after {} s: {last}", limit.as_secs()))
-                .on(self.host().name())
-                .help(format!("`k3s kubectl describe {kind} {name}` on the server tells more; the option `timeout` gives more time"))),
-        }
+        let id = resource.id(name);
+        let error = match done {
+            Ok(Ok(Ok(object))) => return Ok(object),
+            Ok(Ok(Err(why))) => Error::host(format!("{id} has failed: {why}")),
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                let message = format!("{id} is not as wanted after {} s: {last}", limit.as_secs_f32());
+                Error::host(message).because(Reason::Timeout)
+            }
+        };
+        let found = self.diagnose(&resource, name, options.namespace.as_deref()).await;
+        Err(error.on(self.host().name()).output(found).help(format!(
+            "`k3s kubectl describe {kind} {name}` on the server tells more; the option `timeout` gives more time"
+        )))
     }
 
-    async fn watch(
+    /// Ends with the object when it is as wanted, or with the reason why it never will be.
+    async fn until(
         &self,
         resource: &Resource,
         name: &str,
         options: &WaitOptions,
         last: &mut String,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Result<Option<Value>, String>> {
         let namespace = options.namespace.as_deref();
-        let api = self.api(resource, namespace, false);
-        let parameters = WatchParams::default().fields(&format!("metadata.name={name}"));
+        let id = resource.id(name);
+        let mut watch = self.watch_one(resource, name, namespace);
+        let mut object = None;
+        let mut look = Instant::now() + LOOK;
+        self.host().activity(format!("waiting for {id}"));
         loop {
-            let begin = Instant::now();
-            let object = self.read(resource, name, namespace).await?;
-            if self.is_done(resource, name, options.state(object.as_ref()), last)? {
-                return Ok(object);
-            }
-            let version = object.as_ref().and_then(|object| object["metadata"]["resourceVersion"].as_str());
-            let what = format!("watching {}", resource.id(name));
-            let events = self.read_only(&what, async || api.watch(&parameters, version.unwrap_or("0")).await).await?;
-            pin_mut!(events);
-            while let Some(Ok(event)) = events.next().await {
-                let object = match event {
-                    WatchEvent::Added(object) | WatchEvent::Modified(object) => Some(resource.value(&object)),
-                    WatchEvent::Deleted(_) => None,
-                    WatchEvent::Bookmark(_) => continue,
-                    WatchEvent::Error(_) => break,
-                };
-                if self.is_done(resource, name, options.state(object.as_ref()), last)? {
-                    return Ok(object);
+            tokio::select! {
+                sight = watch.next() => match sight? {
+                    Sight::Added(new) | Sight::Modified(new) => object = Some(new),
+                    Sight::Deleted(_) => object = None,
+                    Sight::Complete => {}
+                },
+                () = sleep_until(look) => {
+                    look = Instant::now() + LOOK;
+                    if let Some(object) = &object
+                        && let Some(trouble) = self.pods_trouble(object).await
+                    {
+                        self.host().activity(format!("waiting for {id}: {trouble}"));
+                    }
+                    continue;
                 }
             }
-            // The server ends watches now and then; one that ends at once must not become a busy loop.
-            if begin.elapsed() < Duration::from_secs(1) {
-                sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-
-    fn is_done(&self, resource: &Resource, name: &str, state: State, last: &mut String) -> Result<bool> {
-        match state {
-            State::Done => Ok(true),
-            State::Waiting(what) => {
-                *last = what;
-                Ok(false)
-            }
-            State::Failed(why) => {
-                let id = resource.id(name);
-                let help = format!("`k3s kubectl describe {} {name}` on the server tells more", resource.api.plural);
-                Err(Error::host(format!("{id} has failed: {why}")).on(self.host().name()).help(help))
+            match options.state(object.as_ref()) {
+                State::Done => return Ok(Ok(object)),
+                State::Failed(why) => return Ok(Err(why)),
+                State::Waiting(what) => {
+                    if *last != what {
+                        self.host().activity(format!("waiting for {id}: {what}"));
+                    }
+                    *last = what;
+                }
             }
         }
     }

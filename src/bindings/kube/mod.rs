@@ -8,7 +8,7 @@ mod write;
 
 use rhai::{Engine, exported_module};
 
-use crate::kube::{ApplyOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, WaitOptions};
+use crate::kube::{ApplyOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, WaitOptions, WatchOptions};
 use crate::script::OptionSet;
 
 /// Registers the namespace, and the methods of a connection.
@@ -29,6 +29,8 @@ pub(super) fn options() -> Vec<OptionSet> {
         OptionSet::of::<ApplyOptions>(),
         OptionSet::of::<PatchOptions>(),
         OptionSet::of::<WaitOptions>(),
+        OptionSet::of::<WatchOptions>(),
+        OptionSet::of::<wait::Diagnosis>(),
         OptionSet::of::<LogOptions>(),
         OptionSet::of::<ExecOptions>(),
     ]
