@@ -5,6 +5,7 @@
 // `export_module` writes unwraps of arguments that Rhai has counted and checked; there are none of our own here.
 #![allow(clippy::unwrap_used)]
 
+mod cert;
 mod config;
 mod error;
 mod facts;
@@ -46,6 +47,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(text::api).into());
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
+    engine.register_static_module("cert", exported_module!(cert::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("firewall", exported_module!(firewall::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
@@ -69,6 +71,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<transfer::Sync>(),
         OptionSet::of::<transfer::Upload>(),
     ];
+    options.extend(cert::options());
     options.extend(kube::options());
     options.extend(resource::options());
     options

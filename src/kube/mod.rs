@@ -10,6 +10,7 @@ mod pods;
 mod read;
 mod resources;
 mod state;
+mod trial;
 mod wait;
 mod watch;
 
