@@ -1,8 +1,8 @@
 //! What can be reported.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::redact::Secrets;
+use super::redact::{MASK, Secrets};
 
 /// How loud a note is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -122,6 +122,12 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// A secret that the user asked for: people see it, programs and logs get `***`.
+    Reveal {
+        /// The secret.
+        #[serde(serialize_with = "masked")]
+        text: String,
+    },
     /// Anything else that the user should know.
     Note {
         /// How loud.
@@ -214,8 +220,13 @@ impl Event {
                 mask(rendered);
                 at.iter_mut().chain(help).chain(output).for_each(mask);
             }
-            Event::Unchanged { .. } | Event::Connection { .. } | Event::RunFinished { .. } => {}
+            Event::Reveal { .. } | Event::Unchanged { .. } | Event::Connection { .. } | Event::RunFinished { .. } => {}
         }
         self
     }
+}
+
+/// What is stored or read by programs in the place of a secret.
+fn masked<S: Serializer>(_: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(MASK)
 }

@@ -74,7 +74,8 @@ impl Lines {
             | Event::PhaseFinished { .. }
             | Event::Activity { .. }
             | Event::Unchanged { .. }
-            | Event::Print { .. } => None,
+            | Event::Print { .. }
+            | Event::Reveal { .. } => None,
         }
     }
 

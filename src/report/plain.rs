@@ -53,7 +53,9 @@ impl<O: Write + Send, E: Write + Send> Sink for Plain<O, E> {
     fn event(&mut self, event: &Event) {
         // A closed pipe ends the reader's interest, not the run.
         let _ = match event {
-            Event::Print { text } => writeln!(self.out, "{text}").and_then(|()| self.out.flush()),
+            Event::Print { text } | Event::Reveal { text } => {
+                writeln!(self.out, "{text}").and_then(|()| self.out.flush())
+            }
             other => match self.text(other) {
                 Some(text) => writeln!(self.err, "{text}").and_then(|()| self.err.flush()),
                 None => Ok(()),

@@ -113,7 +113,7 @@ impl<O: Write + Send, E: Write + Send> Sink for Pretty<O, E> {
             return;
         }
         match event {
-            Event::Print { text } => {
+            Event::Print { text } | Event::Reveal { text } => {
                 let out = &mut self.out;
                 // A closed pipe ends the reader's interest, not the run.
                 let _ = self.bars.suspend(|| writeln!(out, "{text}").and_then(|()| out.flush()));

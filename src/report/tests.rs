@@ -260,6 +260,7 @@ fn one_of_each(text: &str) -> Vec<Event> {
         Event::Command { host: host(), command: text.into(), planned: false },
         Event::Output { host: host(), line: text.into(), stderr: false },
         Event::Print { text: text.into() },
+        Event::Reveal { text: "a secret that was asked for".into() },
         Event::Note { level: Level::Info, host: some(), text: text.into() },
         Event::Connection { host: host(), channels: 1, round_trips: 1, sent: 1, received: 1 },
         failure(text),
@@ -271,7 +272,7 @@ fn one_of_each(text: &str) -> Vec<Event> {
             Event::RunStarted { .. } | Event::PhaseStarted { .. } | Event::PhaseFinished { .. } => {}
             Event::PhaseSkipped { .. } | Event::Activity { .. } | Event::Changed { .. } | Event::Unchanged { .. } => {}
             Event::Command { .. } | Event::Output { .. } | Event::Print { .. } | Event::Note { .. } => {}
-            Event::Connection { .. } | Event::Failed { .. } | Event::RunFinished { .. } => {}
+            Event::Reveal { .. } | Event::Connection { .. } | Event::Failed { .. } | Event::RunFinished { .. } => {}
         }
     }
     events
@@ -327,6 +328,21 @@ fn no_form_shows_a_secret() {
             assert!(!shown.contains(part), "{part} in {shown}");
         }
     }
+}
+
+#[test]
+fn a_secret_that_was_asked_for_is_seen_by_people_only() {
+    let (json, plain, pretty) = (Stream::default(), Stream::default(), Stream::default());
+    let sinks: Vec<Box<dyn Sink>> = vec![
+        Box::new(Json(json.clone())),
+        Box::new(Plain::new(plain.clone(), Stream::default(), Level::Info, Paint(false))),
+        Box::new(Pretty::new(pretty.clone(), Stream::default(), || 80, Level::Info, Paint(false))),
+    ];
+    let report = Report::new(sinks);
+    report.secrets().add("correct horse");
+    report.emit(Event::Reveal { text: "correct horse".into() });
+    assert_eq!((plain.text(), pretty.text()), ("correct horse\n".into(), "correct horse\n".into()));
+    assert!(json.text().contains(r#""text":"***""#), "{}", json.text());
 }
 
 #[test]
