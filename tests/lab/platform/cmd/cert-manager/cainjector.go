@@ -7,14 +7,19 @@ import (
 	"github.com/cert-manager/cert-manager/internal/apis/config/cainjector/scheme"
 	"github.com/cert-manager/cert-manager/internal/apis/config/cainjector/validation"
 	"github.com/cert-manager/cert-manager/internal/kube"
-	"github.com/cert-manager/cert-manager/pkg/api"
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/cert-manager/cert-manager/pkg/apis/config/cainjector/v1alpha1"
 	"github.com/cert-manager/cert-manager/pkg/cainjector/configfile"
 	injectors "github.com/cert-manager/cert-manager/pkg/controller/cainjector"
 	"github.com/cert-manager/cert-manager/pkg/util"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	kubernetes "k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -64,11 +69,22 @@ func cainjector(ctx context.Context, args []string) error {
 	return manager.Start(ctx)
 }
 
+// What it reads, and what it injects into.
+func kinds() *runtime.Scheme {
+	all := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		kubernetes.AddToScheme, certmanagerv1.AddToScheme, apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme,
+	} {
+		utilruntime.Must(add(all))
+	}
+	return all
+}
+
 func managerOptions(cfg *config.CAInjectorConfiguration) ctrl.Options {
 	// Only the metadata of Secrets is watched; their contents are read from the API server when needed.
 	secrets := []client.Object{&corev1.Secret{}}
 	options := ctrl.Options{
-		Scheme:                        api.Scheme,
+		Scheme:                        kinds(),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: secrets}},
 		Metrics:                       server.Options{BindAddress: cfg.MetricsListenAddress},
 		LeaderElection:                cfg.LeaderElectionConfig.Enabled,
