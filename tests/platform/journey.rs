@@ -6,16 +6,20 @@ use libtest_mimic::Trial;
 
 use crate::support::lab::{Lab, Step};
 
-/// The lab with the whole platform; bootstrapped when first asked for, so that each test can be run alone.
-static PLATFORM: LazyLock<Step<Lab>> = LazyLock::new(|| {
-    let lab = Lab::with_platform("platform")?;
-    lab.bootstrap(&[])?;
-    Ok(lab)
-});
+/// Two machines whose cluster.toml asks for the whole platform.
+static LAB: LazyLock<Step<Lab>> = LazyLock::new(|| Lab::with_platform("platform"));
 
-/// The lab that all tests here share, with the whole platform on it.
+/// Bootstraps them when first asked for, so that each test can be run alone.
+static PLATFORM: LazyLock<Step> = LazyLock::new(|| lab()?.bootstrap(&[]).map(drop));
+
+/// The machines that all tests here share.
+pub fn lab() -> Step<&'static Lab> {
+    LAB.as_ref().map_err(Clone::clone)
+}
+
+/// The same with the whole platform on them.
 pub fn platform() -> Step<&'static Lab> {
-    PLATFORM.as_ref().map_err(Clone::clone)
+    PLATFORM.clone().and_then(|()| lab())
 }
 
 /// A test of a name.
@@ -23,9 +27,16 @@ pub fn trial(name: &str, test: fn() -> Step) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))
 }
 
+/// What a user sees first.
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("bootstrap_ends_with_everything_on_the_cluster", || platform().map(drop)),
         trial("a_second_run_changes_nothing", || platform()?.bootstrap_changes_nothing()),
+        trial("verify_passes", verify),
     ]
+}
+
+fn verify() -> Step {
+    let (status, said) = platform()?.verify(&[], &[])?;
+    if status == 0 && said.contains("16 checks passed") { Ok(()) } else { Err(said) }
 }
