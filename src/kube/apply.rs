@@ -95,6 +95,13 @@ impl Wanted {
     }
 }
 
+/// The objects, in the order in which they are applied.
+fn wanted(objects: Vec<Value>, options: &ApplyOptions) -> Result<Vec<Wanted>> {
+    let mut wanted = objects.into_iter().map(|value| Wanted::new(value, options)).collect::<Result<Vec<_>>>()?;
+    wanted.sort_by_key(Wanted::rank);
+    Ok(wanted)
+}
+
 impl Kube {
     /// Makes objects as they are wanted, by server-side apply. Each is tried by a dry run first: what is as wanted
     /// isn't written. In a plan only that is done.
@@ -102,13 +109,12 @@ impl Kube {
     /// # Errors
     /// Refused for what is no object, host with what the API server said.
     pub async fn apply(&self, objects: Vec<Value>, options: &ApplyOptions) -> Result<Applied> {
-        let mut wanted = objects.into_iter().map(|value| Wanted::new(value, options)).collect::<Result<Vec<_>>>()?;
-        wanted.sort_by_key(Wanted::rank);
+        let wanted = wanted(objects, options)?;
         let run = self.host().run_context();
         let mut applied = Applied::default();
         for object in &wanted {
             self.host().activity(format!("applying {} {}", object.kind, object.name));
-            let change = self.apply_one(object, options, &wanted).await;
+            let change = self.apply_one(object, options, &wanted, run.is_plan()).await;
             self.host().activity("");
             match change? {
                 None => applied.ok += 1,
@@ -126,8 +132,34 @@ impl Kube {
         Ok(applied)
     }
 
-    async fn apply_one(&self, object: &Wanted, options: &ApplyOptions, all: &[Wanted]) -> Result<Option<Change>> {
-        let planned = self.host().run_context().is_plan();
+    /// What [`Kube::apply`] would change, as text for a person: a unified diff for each object that differs. Changes and
+    /// reports nothing. Of a Secret only the name is told.
+    ///
+    /// # Errors
+    /// Those of [`Kube::apply`].
+    pub async fn diff(&self, objects: Vec<Value>, options: &ApplyOptions) -> Result<String> {
+        let wanted = wanted(objects, options)?;
+        let mut text = String::new();
+        for object in &wanted {
+            let Some(change) = self.apply_one(object, options, &wanted, true).await? else { continue };
+            match change.diff {
+                Some(diff) => text.push_str(&diff),
+                None if change.summary == "created" && object.kind != "Secret" => {
+                    text.push_str(&diff(&change.resource, &Value::Null, &object.value, false));
+                }
+                None => text.push_str(&format!("{}: {}, its content is not shown\n", change.resource, change.summary)),
+            }
+        }
+        Ok(text)
+    }
+
+    async fn apply_one(
+        &self,
+        object: &Wanted,
+        options: &ApplyOptions,
+        all: &[Wanted],
+        planned: bool,
+    ) -> Result<Option<Change>> {
         let id = format!("{}:{}", object.kind.to_lowercase(), object.name);
         let created = |id: String| Change { resource: id, summary: "created".into(), diff: None };
         let Some(resource) = self.resource_of(&object.version, &object.kind).await? else {
@@ -204,7 +236,10 @@ pub(super) fn essence(object: &Value, keep_status: bool) -> Value {
 }
 
 pub(super) fn diff(id: &str, old: &Value, new: &Value, keep_status: bool) -> String {
-    let text = |value: &Value| serde_yaml_ng::to_string(&essence(value, keep_status)).unwrap_or_default();
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        value => serde_yaml_ng::to_string(&essence(value, keep_status)).unwrap_or_default(),
+    };
     TextDiff::from_lines(&text(old), &text(new)).unified_diff().context_radius(3).header(id, id).to_string()
 }
 

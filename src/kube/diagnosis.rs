@@ -113,7 +113,6 @@ impl Kube {
                 container: Some(container.clone()),
                 tail: Some(LINES),
                 previous,
-                ..LogOptions::default()
             };
             if let Ok(lines) = self.logs(&name, &options).await
                 && !lines.trim().is_empty()

@@ -5,11 +5,14 @@ mod delete;
 mod diagnosis;
 mod error;
 mod link;
+mod node;
 mod patch;
 mod pods;
 mod read;
 mod resources;
+mod rollout;
 mod state;
+mod table;
 mod trial;
 mod wait;
 mod watch;
@@ -28,9 +31,12 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Tunnel};
 
 pub use apply::{Applied, ApplyOptions, documents};
+pub use node::DrainOptions;
 pub use patch::{PatchOptions, PatchType};
 pub use pods::{ExecOptions, LogOptions};
 pub use read::GetOptions;
+pub use rollout::Progress;
+pub use table::TableOptions;
 pub use wait::WaitOptions;
 pub use watch::{Sight, Watch, WatchOptions};
 
@@ -74,6 +80,8 @@ pub async fn connect(host: &Host, kubeconfig: Kubeconfig) -> Result<Kube> {
     config.connect_timeout = Some(Duration::from_secs(10));
     // A watch that hears nothing for so long begins anew.
     config.read_timeout = Some(Duration::from_secs(60));
+    // What to ask again, and how long, is decided for each request (`link`); an eviction, for one, has to be told the refusal.
+    config.default_retry = false;
     let client = Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
     Ok(Kube {
         host: host.clone(),

@@ -54,7 +54,7 @@ impl Resource {
 }
 
 /// What people abbreviate, as kubectl does.
-const SHORT: [(&str, &str); 14] = [
+const SHORT: [(&str, &str); 22] = [
     ("po", "pods"),
     ("svc", "services"),
     ("deploy", "deployments"),
@@ -69,6 +69,14 @@ const SHORT: [(&str, &str); 14] = [
     ("ing", "ingresses"),
     ("sc", "storageclasses"),
     ("crd", "customresourcedefinitions"),
+    ("cj", "cronjobs"),
+    ("ep", "endpoints"),
+    ("ev", "events"),
+    ("hpa", "horizontalpodautoscalers"),
+    ("netpol", "networkpolicies"),
+    ("pdb", "poddisruptionbudgets"),
+    ("quota", "resourcequotas"),
+    ("rs", "replicasets"),
 ];
 
 impl Kube {

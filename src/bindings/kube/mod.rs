@@ -1,14 +1,19 @@
 //! `kube::`: the cluster's API.
 
 mod connect;
+mod node;
 mod pods;
 mod read;
+mod rollout;
 mod wait;
 mod write;
 
 use rhai::{Engine, exported_module};
 
-use crate::kube::{ApplyOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, WaitOptions, WatchOptions};
+use crate::kube::{
+    ApplyOptions, DrainOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, TableOptions, WaitOptions,
+    WatchOptions,
+};
 use crate::script::OptionSet;
 
 /// Registers the namespace, and the methods of a connection.
@@ -20,6 +25,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(write::api).into());
     engine.register_global_module(exported_module!(wait::api).into());
     engine.register_global_module(exported_module!(pods::api).into());
+    engine.register_global_module(exported_module!(rollout::api).into());
+    engine.register_global_module(exported_module!(node::api).into());
 }
 
 /// The option maps of this namespace.
@@ -30,6 +37,9 @@ pub(super) fn options() -> Vec<OptionSet> {
         OptionSet::of::<PatchOptions>(),
         OptionSet::of::<WaitOptions>(),
         OptionSet::of::<WatchOptions>(),
+        OptionSet::of::<TableOptions>(),
+        OptionSet::of::<DrainOptions>(),
+        OptionSet::of::<rollout::Place>(),
         OptionSet::of::<wait::Diagnosis>(),
         OptionSet::of::<LogOptions>(),
         OptionSet::of::<ExecOptions>(),

@@ -4,11 +4,15 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Map};
 use serde_json::Value;
 
-use crate::kube::GetOptions;
+use crate::kube::{GetOptions, TableOptions};
 use crate::script::Options;
 
 impl Options for GetOptions {
     const FUNCTIONS: &[&str] = &["Kube.get"];
+}
+
+impl Options for TableOptions {
+    const FUNCTIONS: &[&str] = &["Kube.table"];
 }
 
 #[export_module]
@@ -16,7 +20,7 @@ impl Options for GetOptions {
 pub mod api {
     use rhai::EvalAltResult;
 
-    use crate::kube::{GetOptions, Kube};
+    use crate::kube::{GetOptions, Kube, TableOptions};
     use crate::script::{block, context, options};
 
     /// All objects of a kind, as an array of maps. Kinds are named as kubectl does: `pods`, `pod`, `Pod`, `po`,
@@ -58,6 +62,35 @@ pub mod api {
             }
         })?;
         rhai::serde::to_dynamic(found)
+    }
+
+    /// All objects of a kind as a table for people, with the columns that kubectl shows, as text. Empty where there are none.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// print(kube::connect(ssh::connect("master")).table("nodes"));
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn table(call: NativeCallContext, kube: &mut Kube, kind: &str) -> Result<String, Box<EvalAltResult>> {
+        table_with(call, kube, kind, Map::new())
+    }
+
+    /// Objects of a kind as a table. Options: `namespace` (default: all), `selector` (labels), `fields`, `wide` (with the
+    /// columns that are left out as a rule; false).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// print(kube::connect(ssh::connect("master")).table("pods", #{ namespace: "apps", wide: true }));
+    /// ```
+    #[rhai_fn(global, name = "table", return_raw, pure)]
+    pub fn table_with(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        kind: &str,
+        settings: Map,
+    ) -> Result<String, Box<EvalAltResult>> {
+        let settings: TableOptions = options(&call, settings)?;
+        block(&call, &context(&call), kube.table(kind, &settings))
     }
 
     /// What the API server answers to a GET of a path, as text.

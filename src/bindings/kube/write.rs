@@ -9,7 +9,7 @@ use crate::kube::{Applied, ApplyOptions, PatchOptions, documents};
 use crate::script::Options;
 
 impl Options for ApplyOptions {
-    const FUNCTIONS: &[&str] = &["Kube.apply"];
+    const FUNCTIONS: &[&str] = &["Kube.apply", "Kube.diff"];
 }
 
 impl Options for PatchOptions {
@@ -26,9 +26,10 @@ fn objects(value: &Dynamic) -> Result<Vec<Value>> {
     }
     match rhai::serde::from_dynamic::<Value>(value) {
         Ok(value) if value.is_object() => Ok(vec![value]),
-        _ => {
-            Err(Error::script(format!("apply() takes YAML text, a map or an array of them, not {}", value.type_name())))
-        }
+        _ => Err(Error::script(format!(
+            "apply() and diff() take YAML text, a map or an array of them, not {}",
+            value.type_name()
+        ))),
     }
 }
 
@@ -83,6 +84,36 @@ pub mod api {
         let settings: ApplyOptions = options(&call, settings)?;
         let objects = objects(&wanted).map_err(|error| fail(&call, error))?;
         block(&call, &context(&call), kube.apply(objects, &settings)).map(summary)
+    }
+
+    /// What apply() would change, as text: a unified diff for each object that differs; empty where all is as wanted. Changes
+    /// and reports nothing.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// print(kube::connect(ssh::connect("master")).diff(local().read("web.yaml")));
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn diff(call: NativeCallContext, kube: &mut Kube, wanted: Dynamic) -> Result<String, Box<EvalAltResult>> {
+        diff_with(call, kube, wanted, Map::new())
+    }
+
+    /// What apply() would change with the same options: `namespace`, `force`.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// print(kube::connect(ssh::connect("master")).diff(local().read("web.yaml"), #{ namespace: "apps" }));
+    /// ```
+    #[rhai_fn(global, name = "diff", return_raw, pure)]
+    pub fn diff_with(
+        call: NativeCallContext,
+        kube: &mut Kube,
+        wanted: Dynamic,
+        settings: Map,
+    ) -> Result<String, Box<EvalAltResult>> {
+        let settings: ApplyOptions = options(&call, settings)?;
+        let objects = objects(&wanted).map_err(|error| fail(&call, error))?;
+        block(&call, &context(&call), kube.diff(objects, &settings))
     }
 
     /// Changes a part of an object and leaves the rest alone: a map with that part (`()` removes a field), or an array of
