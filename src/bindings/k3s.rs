@@ -2,7 +2,9 @@
 
 use rhai::plugin::*;
 
-use crate::k3s::{AgentOptions, KubeconfigOptions, ServerOptions};
+use rhai::{Dynamic, Map};
+
+use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, Merged, ServerOptions};
 use crate::script::Options;
 
 impl Options for ServerOptions {
@@ -17,14 +19,30 @@ impl Options for KubeconfigOptions {
     const FUNCTIONS: &[&str] = &["k3s::kubeconfig"];
 }
 
+impl Options for MergeOptions {
+    const FUNCTIONS: &[&str] = &["k3s::merge_kubeconfig"];
+}
+
+fn map(merged: Merged) -> Map {
+    let path = |path: std::path::PathBuf| Dynamic::from(path.display().to_string());
+    Map::from([
+        ("file".into(), path(merged.file)),
+        ("server".into(), merged.server.into()),
+        ("changed".into(), merged.changed.into()),
+        ("backup".into(), merged.backup.map_or(Dynamic::UNIT, path)),
+        ("tunnel".into(), merged.tunnel.map_or(Dynamic::UNIT, Dynamic::from)),
+    ])
+}
+
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
     use rhai::{EvalAltResult, Map};
 
+    use super::map;
     use crate::error::Error;
     use crate::host::Host;
-    use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, ServerOptions, Token};
+    use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, Token};
     use crate::script::{Secret, block, context, fail, options};
 
     /// Makes a host the cluster's server: installs the pinned version from a verified source, writes
@@ -150,6 +168,27 @@ pub mod api {
         block(&call, &context(&call), async {
             k3s::kubeconfig_text(&k3s::kubeconfig(&host, &settings).await?).map(Secret::new)
         })
+    }
+
+    /// Puts a server's cluster, with the administrator as its user, into the kubeconfig of the person who runs this: as
+    /// cluster, user and context of one name. Everything else in the file stays, the current context too. The file is replaced
+    /// at once, gets mode 0600, and what it was before is kept beside it. Returns a map of `file`, `server`, `changed`,
+    /// `backup` (the copy, or `()`) and `tunnel`: the command that opens the way to the server, or `()` where none is needed.
+    ///
+    /// Options: `name` (needed), `server` (the API server's address, where it may be called directly; default: the near end
+    /// of a tunnel), `port` (of that near end; default: what the file has for this cluster, or a free one from 16443 on),
+    /// `file` (default: the first of `$KUBECONFIG`, or `~/.kube/config`), `set_current` (make it the current context;
+    /// false).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let merged = k3s::merge_kubeconfig(ssh::connect("master"), #{ name: "prod" });
+    /// print(`open the way with: ${merged.tunnel}`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn merge_kubeconfig(call: NativeCallContext, host: Host, settings: Map) -> Result<Map, Box<EvalAltResult>> {
+        let settings: MergeOptions = options(&call, settings)?;
+        block(&call, &context(&call), k3s::merge_kubeconfig(&host, &settings)).map(map)
     }
 
     /// The token with which agents join, as the server made it.

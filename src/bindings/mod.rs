@@ -27,7 +27,7 @@ use rhai::{Engine, exported_module};
 
 use crate::firewall::Policy;
 use crate::host::{Facts, Host, Output, Tunnel};
-use crate::k3s::{AgentOptions, KubeconfigOptions, ServerOptions};
+use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, ServerOptions};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
@@ -65,6 +65,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<host::RunOptions>(),
         OptionSet::of::<AgentOptions>(),
         OptionSet::of::<KubeconfigOptions>(),
+        OptionSet::of::<MergeOptions>(),
         OptionSet::of::<Policy>(),
         OptionSet::of::<ServerOptions>(),
         OptionSet::of::<ssh::Connect>(),

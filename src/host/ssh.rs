@@ -14,6 +14,7 @@ use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use super::address::Address;
 use super::explain::{explain, is_denied, is_transient};
 use super::keys::locked;
+use super::options::quote;
 use crate::error::{Error, Result};
 
 /// How to connect, beyond what `ssh_config` says.
@@ -81,6 +82,30 @@ impl Destination {
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.address)
     }
+}
+
+impl Destination {
+    /// The command with which a person opens the same way: from a port of this machine to one that the host reaches.
+    pub(super) fn forward_command(&self, port: u16, target: &str) -> Result<String> {
+        let (options, address) = (&self.options, Address::parse(&self.address)?);
+        let mut words = vec!["ssh".to_owned(), "-N".to_owned(), "-L".to_owned(), format!("{port}:{target}")];
+        let mut option = |name: &str, value: Option<String>| {
+            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), plain_or_quoted(&value)]));
+        };
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        option("-F", path(&options.config));
+        option("-i", path(&options.key));
+        option("-p", address.port.or(options.port).map(|port| port.to_string()));
+        option("-J", Some(options.jump.join(",")).filter(|jump| !jump.is_empty()));
+        option("-l", address.user.or_else(|| options.user.clone()));
+        words.push(plain_or_quoted(&address.host));
+        Ok(words.join(" "))
+    }
+}
+
+fn plain_or_quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { quote(word) }
 }
 
 /// Where control sockets live. The path of a socket may have about 100 bytes, so it is short and not below `$TMPDIR`.

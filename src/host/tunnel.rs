@@ -79,6 +79,15 @@ impl Host {
         Ok(Tunnel { host: self.clone(), forward: Some(forward), address: Ipv4Addr::LOCALHOST.to_string(), port })
     }
 
+    /// The ssh command with which a person opens such a way, from this `port` of the loopback interface to `target` (`host:port`)
+    /// as this host sees it. None on the local host, where no way is needed.
+    ///
+    /// # Errors
+    /// Refused where the address of the host can't be read.
+    pub fn tunnel_command(&self, port: u16, target: &str) -> Result<Option<String>> {
+        self.0.transport.destination().map(|destination| destination.forward_command(port, target)).transpose()
+    }
+
     async fn request(&self, session: &Session, forward: &Forward) -> Result<()> {
         let done = session.request_port_forward(ForwardType::Local, forward.listener(), forward.target()).await;
         done.map_err(|error| match self.0.transport.destination() {

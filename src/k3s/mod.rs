@@ -14,6 +14,8 @@ mod deploy;
 mod form;
 mod install;
 mod kubeconfig;
+mod kubeconfig_file;
+mod merge;
 mod node;
 mod options;
 mod probe;
@@ -23,6 +25,7 @@ mod token;
 
 pub use deploy::{Join, agent, server};
 pub use kubeconfig::{KubeconfigOptions, kubeconfig, text as kubeconfig_text};
+pub use kubeconfig_file::{MergeOptions, Merged, merge_kubeconfig};
 pub use options::{AgentOptions, Options, ServerOptions};
 pub use status::{Status, status};
 pub use token::{Token, token};

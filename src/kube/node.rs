@@ -187,7 +187,7 @@ mod tests {
         let (alone, local) = (pod(None, json!({})), pod(Some("ReplicaSet"), json!({ "emptyDir": {} })));
         let pods = [alone, local, pod(Some("ReplicaSet"), json!({ "emptyDir": { "medium": "Memory" } }))];
         let error = refuse_losses("worker", &pods, &DrainOptions::default()).unwrap_err();
-        insta::assert_snapshot!(format!("{error}\n{}", error.output.unwrap()), @r"
+        insta::assert_snapshot!(format!("{error}\n{}", error.output.clone().unwrap()), @r"
         worker has pods that would lose something for good: 2
         apps/web: nobody makes it again elsewhere; the option `force` removes it
         apps/web: it loses what it has stored on the node; the option `discard_local_data` allows that
