@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod firewall;
+pub mod helm;
 pub mod host;
 pub mod k3s;
 pub mod kube;

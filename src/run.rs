@@ -5,7 +5,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::error::{Error, Result};
 use crate::report::Report;
@@ -31,6 +33,8 @@ struct Shared {
     cancel: Mutex<CancellationToken>,
     /// How many programs have the user's terminal.
     terminal: AtomicUsize,
+    /// What must come to its own end.
+    outlasting: TaskTracker,
 }
 
 /// While it lives, Ctrl-C belongs to the program that has the terminal.
@@ -46,7 +50,14 @@ impl Run {
     /// A run that reports to `report`.
     pub fn new(report: Report, mode: Mode) -> Self {
         let id = format!("k3srun-{:016x}", RandomState::new().hash_one(std::process::id()));
-        Run(Arc::new(Shared { id, report, mode, cancel: Mutex::default(), terminal: AtomicUsize::new(0) }))
+        Run(Arc::new(Shared {
+            id,
+            report,
+            mode,
+            cancel: Mutex::default(),
+            terminal: AtomicUsize::new(0),
+            outlasting: TaskTracker::new(),
+        }))
     }
 
     /// The name of this run and no other, e.g. `k3srun-0f3c…`: its shells on hosts are called so.
@@ -88,6 +99,17 @@ impl Run {
     /// Whether another program has the user's terminal.
     pub fn terminal_is_handed_over(&self) -> bool {
         self.0.terminal.load(Ordering::Relaxed) > 0
+    }
+
+    /// Starts work that comes to its own end even where nobody waits for it any more, because the run was cancelled.
+    pub fn outlasting<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.0.outlasting.spawn(work)
+    }
+
+    /// Waits until all such work has ended: before the connections that it needs are closed.
+    pub async fn settled(&self) {
+        self.0.outlasting.close();
+        self.0.outlasting.wait().await;
     }
 
     /// Waits for `work`, or ends with [`Error::interrupted`] as soon as the run is cancelled.

@@ -11,6 +11,7 @@ mod error;
 mod facts;
 mod firewall;
 mod flow;
+mod helm;
 mod host;
 mod k3s;
 mod kube;
@@ -37,6 +38,7 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<Output>("Output")
         .register_type_with_name::<Arc<Facts>>("Facts")
         .register_type_with_name::<Tunnel>("Tunnel")
+        .register_type_with_name::<crate::helm::Helm>("Helm")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
@@ -50,6 +52,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_static_module("cert", exported_module!(cert::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("firewall", exported_module!(firewall::api).into());
+    engine.register_static_module("helm", exported_module!(helm::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
     kube::register(engine);
     resource::register(engine);
@@ -73,6 +76,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<transfer::Upload>(),
     ];
     options.extend(cert::options());
+    options.extend(helm::options());
     options.extend(kube::options());
     options.extend(resource::options());
     options

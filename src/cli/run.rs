@@ -65,6 +65,7 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
             thread.spawn_scoped(scope, evaluate).map_err(|error| Error::refused(format!("can't start: {error}")))?;
         thread.join().map_err(|_| Error::script("k3srun itself failed; please report it with the run log"))
     })?;
+    runtime.block_on(run.settled());
     runtime.block_on(context.connections.close());
     let tally = report.tally();
     report.emit(Event::RunFinished {

@@ -1,6 +1,6 @@
 //! Reads objects.
 
-use ::kube::api::ListParams;
+use ::kube::api::{ListParams, ObjectMeta};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,6 +43,18 @@ impl Kube {
         let api = self.api(&resource, options.namespace.as_deref(), true);
         let found = self.read_only(&format!("reading {kind}"), async || api.list(&parameters).await).await?;
         Ok(found.items.iter().map(|object| resource.value(object)).collect())
+    }
+
+    /// The metadata of the objects of a kind, without what is in them.
+    ///
+    /// # Errors
+    /// Like [`Kube::list`].
+    pub async fn list_metadata(&self, kind: &str, options: &GetOptions) -> Result<Vec<ObjectMeta>> {
+        let resource = self.resource(kind).await?;
+        let parameters = options.parameters();
+        let api = self.api(&resource, options.namespace.as_deref(), true);
+        let found = self.read_only(&format!("reading {kind}"), async || api.list_metadata(&parameters).await).await?;
+        Ok(found.items.into_iter().map(|object| object.metadata).collect())
     }
 
     /// One object, if there is one of this name.

@@ -129,6 +129,24 @@ impl Kube {
         Ok(None)
     }
 
+    /// The versions of groups that the API server offers, and the kinds in them: `apps/v1`, `apps/v1/Deployment`.
+    ///
+    /// # Errors
+    /// Unreachable or host with what the API server said.
+    pub async fn api_versions(&self) -> Result<Vec<String>> {
+        let discovery = self.discover(true).await?;
+        let mut all = Vec::new();
+        for group in discovery.groups_alphabetical() {
+            for version in group.versions() {
+                let kinds = group.versioned_resources(version);
+                let name = kinds.first().map(|(api, _)| api.api_version.clone());
+                all.extend(kinds.iter().map(|(api, _)| format!("{}/{}", api.api_version, api.kind)));
+                all.extend(name);
+            }
+        }
+        Ok(all)
+    }
+
     /// What the API server offers; asked once, and again with `fresh`.
     async fn discover(&self, fresh: bool) -> Result<Arc<Discovery>> {
         let mut known = self.discovery.lock().await;

@@ -47,7 +47,7 @@ mod swap;
 mod symlink;
 mod sysctl;
 mod time_sync;
-mod unified;
+pub(crate) mod unified;
 mod user;
 mod world;
 

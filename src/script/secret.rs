@@ -45,6 +45,44 @@ pub(super) fn readable(value: Dynamic) -> Dynamic {
     }
 }
 
+/// A value of any kind with secrets anywhere in it, as they are inside, and the JSON pointers (`/a/password`) of them.
+#[derive(Clone, Default)]
+pub struct Revealed {
+    /// The value.
+    pub value: serde_json::Value,
+    /// Where in it the secrets are.
+    pub secrets: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Revealed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut revealed = Revealed { value: serde_json::Value::deserialize(deserializer)?, secrets: Vec::new() };
+        reveal(&mut revealed.value, "", &mut revealed.secrets);
+        Ok(revealed)
+    }
+}
+
+fn reveal(value: &mut serde_json::Value, place: &str, secrets: &mut Vec<String>) {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) if map.len() == 1 && map.get(KEY).is_some_and(Value::is_string) => {
+            *value = map.remove(KEY).unwrap_or_default();
+            secrets.push(place.to_owned());
+        }
+        Value::Object(map) => {
+            for (key, item) in map {
+                reveal(item, &format!("{place}/{}", key.replace('~', "~0").replace('/', "~1")), secrets);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                reveal(item, &format!("{place}/{index}"), secrets);
+            }
+        }
+        _ => {}
+    }
+}
+
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TextOrSecret)
@@ -69,5 +107,23 @@ impl<'de> Visitor<'de> for TextOrSecret {
             Some((key, text)) if key == KEY => Ok(Secret(text)),
             _ => Err(A::Error::custom("a map where a text or a secret is expected")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_anywhere_in_a_value() {
+        let secret = Dynamic::from(Secret::new("hunter22"));
+        let inner = Map::from([("a/b".into(), Dynamic::from_array(vec![1_i64.into(), secret]))]);
+        let value = readable(Map::from([("x".into(), inner.into()), ("y".into(), "z".into())]).into());
+        let revealed: Revealed = rhai::serde::from_dynamic(&value).unwrap();
+        assert_eq!(revealed.value, json!({ "x": { "a/b": [1, "hunter22"] }, "y": "z" }));
+        assert_eq!(revealed.secrets, ["/x/a~1b/1"]);
+        assert_eq!(revealed.value.pointer(&revealed.secrets[0]), Some(&json!("hunter22")));
     }
 }
