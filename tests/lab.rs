@@ -29,7 +29,7 @@ impl Lab {
 
     fn up(purpose: &str) -> Self {
         let lab = Lab::new(purpose);
-        lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+        lab.ok(&["up", "--bare", "--k3s", lab.k3s().to_str().unwrap()]);
         lab
     }
 
@@ -152,7 +152,7 @@ fn up_makes_two_machines_and_down_leaves_nothing() {
     load.arg("-c").arg(lab.state().join("cluster.toml"));
     load.args(["-e", "let c = config::load(); print(`${c.cluster.name} ${c.master.name} ${c.workers.len()}`)"]);
     assert_eq!(text(&mut load), format!("{} master 1", lab.name));
-    let (_, again) = lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    let (_, again) = lab.ok(&["up", "--bare", "--k3s", lab.k3s().to_str().unwrap()]);
     assert!(again.contains(" 0 changed"), "{again}");
     let locks = lab.locks();
     assert_eq!(locks.len(), 3);
@@ -261,7 +261,7 @@ fn a_lab_that_crashed_is_repaired_or_removed() {
     };
     kill(nspawn("worker"));
     kill(nspawn("admin"));
-    lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    lab.ok(&["up", "--bare", "--k3s", lab.k3s().to_str().unwrap()]);
     assert_eq!(text(&mut lab.ssh("worker", "hostname")), "worker");
 
     // As after a reboot of the box: nothing runs, the folder is there.
@@ -270,7 +270,7 @@ fn a_lab_that_crashed_is_repaired_or_removed() {
         text(Command::new(lab.state().join("machine")).args([&lab.name, "off", place]));
     }
     text(Command::new("ip").args(["netns", "delete", &format!("k3l-{}-switch", lab.name)]));
-    lab.ok(&["up", "--k3s", lab.k3s().to_str().unwrap()]);
+    lab.ok(&["up", "--bare", "--k3s", lab.k3s().to_str().unwrap()]);
     assert_eq!(text(&mut lab.ssh("worker", "cat /etc/machine-id")), kept);
 
     // Only rests, and nothing that says what they are.
@@ -285,7 +285,7 @@ fn a_lab_that_crashed_is_repaired_or_removed() {
 fn a_plan_changes_nothing() {
     let lab = Lab::new("plan");
     let mut plan = lab.command();
-    plan.args(["--plan", "scripts/lab.rhai", "--name", &lab.name, "up", "--k3s"]).arg(lab.k3s());
+    plan.args(["--plan", "scripts/lab.rhai", "--name", &lab.name, "up", "--bare", "--k3s"]).arg(lab.k3s());
     text(&mut plan);
     lab.assert_gone();
 }
@@ -300,6 +300,9 @@ fn mistakes_are_explained_and_change_nothing() {
         (vec!["up", "--k4s"], 2, "unknown option --k4s"),
         (vec!["up", "--k3s"], 2, "--k3s needs a value"),
         (vec!["up", "--k3s", &missing], 2, "is not a k3s executable"),
+        (vec!["up", "--k3s", lab.k3s().to_str().unwrap(), "--platform", &missing], 2, "has no images"),
+        (vec!["up", "--bare", "--platform", &missing], 2, "there is no use for --platform"),
+        (vec!["status", "--bare"], 2, "--bare belongs to up"),
         (vec!["cut"], 2, "cut takes 1 more word"),
         (vec!["reboot", "master"], 2, "there is no lab"),
         (vec!["status", "--name", "No Lab"], 2, "`No Lab` is not a name for a lab"),

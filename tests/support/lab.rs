@@ -24,9 +24,9 @@ static LABS: Mutex<Vec<Lab>> = Mutex::new(Vec::new());
 static SHARED: LazyLock<Step<String>> = LazyLock::new(|| Lab::up("main").map(|lab| lab.name));
 
 impl Lab {
-    /// Makes two fresh machines.
+    /// Makes two fresh machines whose cluster.toml asks for k3s and nothing on it.
     pub fn up(purpose: &str) -> Step<Lab> {
-        Lab::make(purpose, &[])
+        Lab::make(purpose, &["--bare"])
     }
 
     /// Makes two fresh machines whose cluster.toml asks for everything that can run on a cluster.

@@ -10,6 +10,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -65,10 +66,10 @@ func writeArchive(out string, items []string) error {
 		return err
 	}
 	defer file.Close()
-	archive, there := tar.NewWriter(file), map[string]bool{}
+	archive, layers := tar.NewWriter(file), map[string]string{}
 	var manifest []image
 	for _, item := range items {
-		entry, err := addImage(archive, there, item)
+		entry, err := addImage(archive, layers, item)
 		if err != nil {
 			return fmt.Errorf("%s: %w", item, err)
 		}
@@ -83,25 +84,19 @@ func writeArchive(out string, items []string) error {
 	return os.Rename(out+".part", out)
 }
 
-func addImage(archive *tar.Writer, there map[string]bool, item string) (image, error) {
+func addImage(archive *tar.Writer, layers map[string]string, item string) (image, error) {
 	tag, program, _ := strings.Cut(item, "=")
 	file, argument, _ := strings.Cut(program, ",")
 	if tag == "" || file == "" {
 		return image{}, fmt.Errorf("is not REPOSITORY:TAG=FILE[,ARGUMENT]")
 	}
-	sum, size := sha256.New(), counter(0)
-	if err := writeLayer(io.MultiWriter(sum, &size), file); err != nil {
-		return image{}, err
-	}
-	layer := hex.EncodeToString(sum.Sum(nil))
-	if !there[layer] {
-		there[layer] = true
-		if err := archive.WriteHeader(&tar.Header{Name: layer + ".tar", Mode: 0o644, Size: int64(size)}); err != nil {
+	layer, there := layers[file]
+	if !there {
+		var err error
+		if layer, err = addLayer(archive, file); err != nil {
 			return image{}, err
 		}
-		if err := writeLayer(archive, file); err != nil {
-			return image{}, err
-		}
+		layers[file] = layer
 	}
 	entrypoint := []string{"/bin/" + filepath.Base(file)}
 	if argument != "" {
@@ -112,7 +107,25 @@ func addImage(archive *tar.Writer, there map[string]bool, item string) (image, e
 		Config: containerConfig{User: user, Entrypoint: entrypoint, Env: []string{"PATH=/bin"}},
 		RootFS: rootFS{Type: "layers", DiffIDs: []string{"sha256:" + layer}},
 	})
-	return image{Config: config, RepoTags: []string{tag}, Layers: []string{layer + ".tar"}}, err
+	return image{Config: config, RepoTags: []string{tag}, Layers: []string{layer + ".tar.gz"}}, err
+}
+
+// addLayer adds a layer, compressed, and returns the checksum of its contents.
+func addLayer(archive *tar.Writer, program string) (string, error) {
+	var packed bytes.Buffer
+	sum := sha256.New()
+	compressor, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err != nil {
+		return "", err
+	}
+	if err := writeLayer(io.MultiWriter(sum, compressor), program); err != nil {
+		return "", err
+	}
+	if err := compressor.Close(); err != nil {
+		return "", err
+	}
+	layer := hex.EncodeToString(sum.Sum(nil))
+	return layer, addFile(archive, layer+".tar.gz", 0o644, int64(packed.Len()), &packed)
 }
 
 // addJSON adds a file, which is named after its checksum if it has no name, and returns the name.
@@ -157,12 +170,4 @@ func addFile(archive *tar.Writer, name string, mode, size int64, content io.Read
 	}
 	_, err := io.Copy(archive, content)
 	return err
-}
-
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(content []byte) (int, error) {
-	*c += counter(len(content))
-	return len(content), nil
 }
