@@ -54,6 +54,16 @@ pub struct Revealed {
     pub secrets: Vec<String>,
 }
 
+impl Revealed {
+    /// A value of a script.
+    ///
+    /// # Errors
+    /// For what is no data, like a host.
+    pub fn of(value: &Dynamic) -> Result<Revealed, Box<rhai::EvalAltResult>> {
+        rhai::serde::from_dynamic(&readable(value.clone()))
+    }
+}
+
 impl<'de> Deserialize<'de> for Revealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut revealed = Revealed { value: serde_json::Value::deserialize(deserializer)?, secrets: Vec::new() };

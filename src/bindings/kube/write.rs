@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::kube::{Applied, ApplyOptions, PatchOptions, documents};
-use crate::script::Options;
+use crate::script::{Options, Revealed};
 
 impl Options for ApplyOptions {
     const FUNCTIONS: &[&str] = &["Kube.apply", "Kube.diff"];
@@ -24,8 +24,14 @@ fn objects(value: &Dynamic) -> Result<Vec<Value>> {
     if let Ok(items) = value.clone().into_array() {
         return items.iter().map(objects).collect::<Result<Vec<_>>>().map(|all| all.concat());
     }
-    match rhai::serde::from_dynamic::<Value>(value) {
-        Ok(value) if value.is_object() => Ok(vec![value]),
+    match Revealed::of(value) {
+        Ok(Revealed { value, secrets }) if value.is_object() => {
+            if !secrets.is_empty() && value["kind"] != "Secret" {
+                let message = format!("a secret in an object of the kind {} would be shown to many", value["kind"]);
+                return Err(Error::script(message).help("keep it in an object of the kind Secret, as stringData"));
+            }
+            Ok(vec![value])
+        }
         _ => Err(Error::script(format!(
             "apply() and diff() take YAML text, a map or an array of them, not {}",
             value.type_name()
