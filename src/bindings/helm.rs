@@ -29,6 +29,7 @@ pub(super) struct UpgradeInstall {
     rollback_on_failure: bool,
     force_conflicts: bool,
     crds: Definitions,
+    strict: bool,
 }
 
 /// Definitions as a script names them: all or none, or groups.
@@ -54,6 +55,7 @@ impl Default for UpgradeInstall {
             rollback_on_failure: false,
             force_conflicts: false,
             crds: Definitions::All(true),
+            strict: false,
         }
     }
 }
@@ -73,6 +75,7 @@ impl From<UpgradeInstall> for Wanted {
             wait: given.wait,
             rollback_on_failure: given.rollback_on_failure,
             force_conflicts: given.force_conflicts,
+            strict: given.strict,
             crds: match given.crds {
                 Definitions::All(true) => Crds::All,
                 Definitions::All(false) => Crds::None,
@@ -207,7 +210,7 @@ pub mod api {
     /// address of the repository), `bundle` (a folder with archives NAME-VERSION.tgz on this machine), `version` (exact), `digest` (sha256 of the
     /// archive; for `oci://` that of the manifest), `namespace` (`default`; made where it is missing), `values` (a map, secrets may be in it),
     /// `timeout` in seconds (300), `wait` (true), `rollback_on_failure` (false), `force_conflicts` (take over fields that other programs manage; false),
-    /// `crds` (true: apply the chart's definitions, which Helm itself never upgrades; false; or an array of API groups).
+    /// `crds` (true: apply the chart's definitions, which Helm itself never upgrades; false; or an array of API groups), `strict` (refuse values that the chart doesn't know, for charts without a schema of their own; false).
     ///
     /// Returns a map of `changed`, `names` (the objects that differ) and, where it isn't only planned, what `helm::status` tells.
     ///

@@ -8,6 +8,7 @@ mod explain;
 mod manifest;
 mod process;
 mod release;
+mod strict;
 mod undo;
 mod upgrade;
 mod values;

@@ -8,10 +8,11 @@ use super::chart::{Chart, ChartSource, Known};
 use super::manifest::{Manifest, Workload};
 use super::process::Call;
 use super::release::{self, Record, Release, Status};
+use super::strict;
 use super::undo::Undo;
 use super::values::Values;
 use super::{Helm, Major, check_name, explain};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::kube::{ApplyOptions, WaitOptions};
 use crate::report::{Change, Event, Level};
 
@@ -46,6 +47,8 @@ pub struct Wanted {
     pub force_conflicts: bool,
     /// Which definitions are applied.
     pub crds: Crds,
+    /// Refuse values that the chart doesn't know.
+    pub strict: bool,
 }
 
 /// What came of it.
@@ -91,6 +94,9 @@ impl Helm {
             wanted.values.secrets_in(&current.config).for_each(|secret| run.secrets().add(secret));
         }
         let chart = self.chart(&wanted.source).await?;
+        if wanted.strict {
+            strict::check(&chart.files, wanted.values.tree())?;
+        }
         let changes = self.changes(name, wanted, &chart, current.as_ref(), unfinished).await?;
         if !run.is_plan() {
             self.lock(name, &wanted.namespace).await?;
@@ -173,7 +179,7 @@ impl Helm {
         if !answer.ok {
             self.kube.host().run_context().secrets().mask(&mut answer.stderr);
             let mut error = explain::failure(&title, &answer);
-            error.kind = crate::error::Kind::Refused;
+            error.kind = Kind::Refused;
             return Err(error);
         }
         Ok(answer.stdout)

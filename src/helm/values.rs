@@ -15,6 +15,11 @@ impl Values {
         Values { tree, secrets }
     }
 
+    /// The values. Secrets are in them.
+    pub(super) fn tree(&self) -> &Value {
+        &self.tree
+    }
+
     /// What Helm reads: JSON is YAML.
     pub(super) fn text(&self) -> Vec<u8> {
         match &self.tree {
