@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
                 {
                     self.level(value, default, &here, false, unknown)?;
                 }
-            } else if !(top && key == "global") && !self.mentions(key) {
+            } else if !((top && key == "global") || self.mentions(key)) {
                 let known = defaults.keys().chain(self.inner.iter().filter(|_| top).map(|(name, _)| name));
                 let meant = nearest(key, known.map(String::as_str)).map(str::to_owned);
                 unknown.push((here, meant));
