@@ -14,8 +14,6 @@ mod cluster;
 mod hosts;
 mod lockout;
 mod neighbours;
-mod place;
-mod scan;
 mod strangers;
 mod table;
 mod traffic;
@@ -27,6 +25,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use support::lab::{Lab, Step};
+use support::{place, scan};
 
 fn trial(name: &str, test: impl FnOnce() -> Step + Send + 'static) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))

@@ -4,6 +4,7 @@
 //! One lab has all of it and is shared by the tests below, which run in this order.
 
 mod helm;
+mod ingress;
 mod journey;
 mod killed;
 #[path = "../support/mod.rs"]
@@ -18,7 +19,7 @@ use support::lab::Lab;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let parts = [killed::trials(), journey::trials(), helm::trials()];
+    let parts = [killed::trials(), journey::trials(), helm::trials(), ingress::trials()];
     let trials: Vec<Trial> = parts.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     Lab::down_all();

@@ -1,10 +1,12 @@
 //! What the tests of hosts share.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub mod lab;
+pub mod place;
 pub mod playbook;
+pub mod scan;
 pub mod sshd;
 pub mod user;
 

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::lab::{Lab, Step};
+use super::lab::{Lab, Step};
 
 /// A network of its own: that of a place of the lab, or of a pod.
 #[derive(Clone)]

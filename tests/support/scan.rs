@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::place::Place;
-use crate::support::lab::Step;
+use super::lab::Step;
+use super::place::Place;
 
 /// A port as it is written in the port table: `22/tcp`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
