@@ -8,8 +8,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
+use sha2::{Digest as _, Sha256};
 
 use crate::journey::{platform, trial};
+use crate::publisher::Publisher;
 use crate::support::lab::{Lab, Step};
 use crate::support::said;
 
@@ -41,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_daemon_set_without_a_node_is_no_success", || newest(no_node)),
         trial("definitions_of_a_chart_are_upgraded", || newest(definitions)),
         trial("values_that_the_chart_does_not_know_are_refused", || newest(strict)),
+        trial("helm_and_charts_are_fetched_once_and_verified", || newest(fetched)),
         trial("no_other_cluster_and_no_setting_of_the_user_is_touched", || both(alone)),
     ]
 }
@@ -322,4 +325,43 @@ fn alone(lab: &Lab, program: &str) -> Step {
             Err(format!("kubeconfig unchanged: {unchanged}, other cluster untouched: {untouched}\n{}", said(&output)))
         }
     }
+}
+
+fn fetched(lab: &Lab, program: &str) -> Step {
+    let publisher = Publisher::new(program)?;
+    let archive = std::fs::read(publisher.folder.join("tiny-1.0.0.tgz")).map_err(|error| error.to_string())?;
+    let digest: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
+    let cache = publisher.folder.join("cache");
+    let ask = |digest: &str, more: &str| -> Step<(bool, String)> {
+        let text = format!(
+            r#"
+            import "cluster" as cluster;
+            let k = kube::connect(cluster::connect(cluster::master(cluster::load().nodes)).host);
+            let h = helm::client(k, #{{ version: "v4.3.1", mirror: "{0}" }});
+            let wanted = #{{ repo: "{0}", chart: "tiny", version: "1.0.0", namespace: "tiny", digest: "{digest}" }};
+            print(helm::upgrade_install(h, "fetched", wanted).changed);
+            {more}"#,
+            publisher.address
+        );
+        let mut command = command(lab, &text, &[], &[])?;
+        // Without a `helm` on the PATH.
+        command.env("XDG_CACHE_HOME", &cache).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        let output = command.output().map_err(|error| error.to_string())?;
+        Ok((output.status.success(), said(&output)))
+    };
+    let (succeeded, said) = ask(&"0".repeat(64), "")?;
+    if succeeded || !said.contains(&format!("the chart tiny has the sha256 {digest}")) {
+        return Err(format!("another chart was taken for the wanted one:\n{said}"));
+    }
+    let (succeeded, said) = ask(&digest, "")?;
+    if !succeeded || !said.contains("true") {
+        return Err(said);
+    }
+    // Everything is at hand now: the publisher may be gone.
+    std::fs::remove_file(publisher.folder.join("index.yaml")).map_err(|error| error.to_string())?;
+    std::fs::remove_file(publisher.folder.join("tiny-1.0.0.tgz")).map_err(|error| error.to_string())?;
+    let again = r#"wanted.values = #{ message: "other" }; print(helm::upgrade_install(h, "fetched", wanted).revision); helm::uninstall(h, "fetched", #{ namespace: "tiny" });"#;
+    let (succeeded, said) = ask(&digest, again)?;
+    let _ = std::fs::remove_dir_all(&publisher.folder);
+    if succeeded && said.contains("false") && !said.contains("downloading") { Ok(()) } else { Err(said) }
 }

@@ -7,6 +7,7 @@ mod helm;
 mod ingress;
 mod journey;
 mod killed;
+mod publisher;
 #[path = "../support/mod.rs"]
 mod support;
 
