@@ -73,7 +73,7 @@ fn newest(test: fn(&Lab, &str) -> Step) -> Step {
 }
 
 fn command(lab: &Lab, text: &str, options: &[&str], args: &[&str]) -> Step<Command> {
-    let script = std::env::temp_dir().join(format!("k3srun-test-{}.rhai", std::process::id()));
+    let script = lab.file("helm-test.rhai");
     std::fs::write(&script, text).map_err(|error| error.to_string())?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_k3srun"));
     command.args(options).args(["-vv", "-c", &lab.file("cluster.toml")]).arg(script).args(args);
@@ -267,7 +267,7 @@ fn no_node(lab: &Lab, program: &str) -> Step {
 }
 
 fn definitions(lab: &Lab, program: &str) -> Step {
-    let folder = std::env::temp_dir().join(format!("k3srun-test-chart-{}", std::process::id()));
+    let folder = PathBuf::from(lab.file("other-tiny"));
     let copy = format!(
         "rm -rf {0} && cp -r tests/platform/charts/tiny {0} && sed -i 's/kind: Tiny,/kind: Tiny, shortNames: [tny],/' {0}/crds/tinies.yaml",
         folder.display()
@@ -302,7 +302,7 @@ fn alone(lab: &Lab, program: &str) -> Step {
     let other = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     other.set_nonblocking(true).map_err(|error| error.to_string())?;
     let address = format!("https://{}", other.local_addr().map_err(|error| error.to_string())?);
-    let home = std::env::temp_dir().join(format!("k3srun-test-home-{}", std::process::id()));
+    let home = PathBuf::from(lab.file("other-home"));
     std::fs::create_dir_all(home.join(".kube")).map_err(|error| error.to_string())?;
     let config = home.join(".kube/config");
     let text = format!(
@@ -328,7 +328,7 @@ fn alone(lab: &Lab, program: &str) -> Step {
 }
 
 fn fetched(lab: &Lab, program: &str) -> Step {
-    let publisher = Publisher::new(program)?;
+    let publisher = Publisher::new(lab, program)?;
     let archive = std::fs::read(publisher.folder.join("tiny-1.0.0.tgz")).map_err(|error| error.to_string())?;
     let digest: String = Sha256::digest(&archive).iter().map(|byte| format!("{byte:02x}")).collect();
     let cache = publisher.folder.join("cache");

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::lab::Step;
+use crate::support::lab::{Lab, Step};
 
 /// Serves as long as the test program runs.
 pub struct Publisher {
@@ -15,8 +15,8 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher of Helm `v4.3.1`, which is `program`, and of the tiny chart.
-    pub fn new(program: &str) -> Step<Publisher> {
-        let folder = std::env::temp_dir().join(format!("k3srun-test-publisher-{}", std::process::id()));
+    pub fn new(lab: &Lab, program: &str) -> Step<Publisher> {
+        let folder = PathBuf::from(lab.file("publisher"));
         let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
         let address = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
         let make = format!(
