@@ -280,7 +280,7 @@ fn when(event: &Value) -> String {
 }
 
 /// How the pods of an object are found.
-fn selector(object: &Value) -> Option<String> {
+pub(super) fn selector(object: &Value) -> Option<String> {
     let selector = &object["spec"]["selector"];
     let labels = match object["kind"].as_str()? {
         "Service" => selector.as_object()?,

@@ -22,6 +22,9 @@ fn explain(what: &str, error: &Cause) -> Error {
                 .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why. Does its sshd forward ports (AllowTcpForwarding)? The API is reached through it")
                 .output(causes(error))
         }
+        Cause::UpgradeConnection(_) => Error::host(format!("{what}: the API server can't lead into the pod"))
+            .help("does its container run? k.diagnosis(\"pod\", name) tells")
+            .output(causes(error)),
         _ => Error::host(format!("{what}: the answer of the API server can't be used")).output(causes(error)),
     }
 }

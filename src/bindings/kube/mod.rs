@@ -11,14 +11,15 @@ mod write;
 use rhai::{Engine, exported_module};
 
 use crate::kube::{
-    ApplyOptions, DrainOptions, ExecOptions, GetOptions, LogOptions, PatchOptions, TableOptions, WaitOptions,
-    WatchOptions,
+    ApplyOptions, DrainOptions, ExecOptions, FollowOptions, ForwardOptions, GetOptions, LogOptions, PatchOptions,
+    TableOptions, WaitOptions, WatchOptions,
 };
 use crate::script::OptionSet;
 
 /// Registers the namespace, and the methods of a connection.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<crate::kube::Kube>("Kube");
+    engine.register_type_with_name::<crate::kube::PortForward>("PortForward");
     engine.register_static_module("kube", exported_module!(connect::api).into());
     engine.register_global_module(exported_module!(connect::methods).into());
     engine.register_global_module(exported_module!(read::api).into());
@@ -38,6 +39,8 @@ pub(super) fn options() -> Vec<OptionSet> {
         OptionSet::of::<WaitOptions>(),
         OptionSet::of::<WatchOptions>(),
         OptionSet::of::<TableOptions>(),
+        OptionSet::of::<FollowOptions>(),
+        OptionSet::of::<ForwardOptions>(),
         OptionSet::of::<DrainOptions>(),
         OptionSet::of::<rollout::Place>(),
         OptionSet::of::<wait::Diagnosis>(),
