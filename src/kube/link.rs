@@ -56,6 +56,8 @@ impl Kube {
                 }
                 Err(error) => error,
             };
+            // Who says that it isn't ready yet is starting.
+            self.answered.fetch_or(matches!(error, Cause::Api(_)), Ordering::Relaxed);
             let patience = if self.answered.load(Ordering::Relaxed) { RESTART } else { START };
             let may = match outage(&error) {
                 Outage::NotDone => true,
