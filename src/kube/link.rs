@@ -50,6 +50,7 @@ impl Kube {
                 Ok(answer) => {
                     self.answered.store(true, Ordering::Relaxed);
                     if away {
+                        self.host().activity("");
                         self.host().note(Level::Info, "the API server answers again");
                     }
                     return Ok(answer);
