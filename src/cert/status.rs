@@ -116,6 +116,15 @@ impl Status {
         status
     }
 
+    /// The objects of the chain, one a line.
+    pub(super) fn way(&self) -> String {
+        let line = |link: &Link| {
+            let reason = if link.reason.is_empty() { String::new() } else { format!(": {}", link.reason) };
+            format!("{} {}: {}{reason}", link.kind, link.name, link.state)
+        };
+        self.chain.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     fn for_people(&self) -> String {
         let mut text = format!(
             "{}/{}: {} ({}, by {})\n",
@@ -139,9 +148,8 @@ impl Status {
             },
         );
         line("renewal", &self.renewal);
-        for link in &self.chain {
-            let reason = if link.reason.is_empty() { String::new() } else { format!(": {}", link.reason) };
-            line("", &format!("{} {}: {}{reason}", link.kind, link.name, link.state));
+        for link in self.way().lines() {
+            line("", link);
         }
         line("problem", &self.problem);
         line("remedy", &self.remedy);

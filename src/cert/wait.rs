@@ -126,11 +126,11 @@ async fn explain(kube: &Kube, status: &Status, problem: Option<&Problem>, after:
         || "the option `timeout` gives more time; `cert::status` shows how far it is".to_owned(),
         |problem| problem.remedy.clone(),
     );
-    let mut said = status.text.clone();
+    let mut said = status.way();
     // Where the objects are silent, the controller may not be.
     if problem.is_none_or(|problem| problem.remedy.contains("logs")) {
         for line in log(kube, &status.name).await {
-            said.push_str("\n  log: ");
+            said.push_str("\nlog: ");
             said.push_str(&line);
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! One lab has all of it and is shared by the tests below, which run in this order.
 
+mod certificates;
 mod helm;
 mod ingress;
 mod journey;
@@ -22,8 +23,15 @@ use support::lab::Lab;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let parts =
-        [killed::trials(), journey::trials(), kube::trials(), helm::trials(), ingress::trials(), monitoring::trials()];
+    let parts = [
+        killed::trials(),
+        journey::trials(),
+        kube::trials(),
+        helm::trials(),
+        ingress::trials(),
+        monitoring::trials(),
+        certificates::trials(),
+    ];
     let trials: Vec<Trial> = parts.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     Lab::down_all();
