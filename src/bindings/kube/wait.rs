@@ -63,7 +63,7 @@ pub mod api {
         wait_with(call, kube, kind, name, Map::new())
     }
 
-    /// Waits for an object. Options: `namespace` (`default`), `"until"` (in quotes, as it is a word of the language: a
+    /// Waits for an object. Options: `namespace` (`default`), `until` (in quotes, as it is a word of the language: a
     /// condition like `Ready`, a phase of a pod, `exists` or `gone`; default: what fits the kind), `timeout` in seconds (300).
     /// The error of one that waited in vain has the reason `timeout`, and in its output what diagnosis() finds.
     ///
