@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/cert-manager/cert-manager/internal/kube"
@@ -17,7 +18,7 @@ func startupapicheck(ctx context.Context, args []string) error {
 	flags := pflag.NewFlagSet("startupapicheck check api", pflag.ContinueOnError)
 	limit := flags.Duration("wait", 0, "how long to try")
 	interval := flags.Duration("interval", 5*time.Second, "time between two tries")
-	namespace := flags.String("namespace", "default", "namespace of the request that is tried")
+	namespace := flags.String("namespace", ownNamespace(), "namespace of the request that is tried")
 	kubeconfig := flags.String("kubeconfig", "", "kubeconfig; the service account if empty")
 	flags.BoolP("verbose", "v", false, "accepted; the reason of each failure is always told")
 	if err := flags.Parse(args); err != nil {
@@ -46,4 +47,13 @@ func startupapicheck(ctx context.Context, args []string) error {
 	}
 	fmt.Println("The cert-manager API is ready")
 	return nil
+}
+
+// ownNamespace is that of the pod, where the chart gives it the right to try.
+func ownNamespace() string {
+	name, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if err != nil {
+		return "default"
+	}
+	return string(name)
 }
