@@ -320,14 +320,3 @@ impl Drop for Server {
         let _ = self.0.wait();
     }
 }
-
-/// Makes the issuer `acme-short`, whose certificates are valid for three minutes. They are renewed after two.
-#[allow(dead_code, reason = "for tests of renewals")]
-pub fn short_lived_issuer(lab: &Lab) -> Step {
-    let script =
-        r#"cert::issuer(k, "acme-short", like_ours.call(#{ server: "https://acme.example.test:14001/dir" }));"#;
-    match script_says(lab, &[], script)? {
-        (0, _) => Ok(()),
-        (_, said) => Err(said),
-    }
-}

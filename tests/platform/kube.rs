@@ -23,6 +23,11 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
+/// What needs a cluster that has been up for more than five minutes.
+pub fn late_trials() -> Vec<Trial> {
+    vec![trial("kube::what_is_too_long_ago_is_gone", || script("gone"))]
+}
+
 fn script(name: &str) -> Step {
     let config = platform()?.file("cluster.toml");
     let output = k3srun(&["-c", &config, &format!("tests/platform/kube/{name}.rhai")])?;

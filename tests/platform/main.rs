@@ -4,6 +4,7 @@
 //! One lab has all of it and is shared by the tests below, which run in this order.
 
 mod certificates;
+mod changed;
 mod helm;
 mod ingress;
 mod journey;
@@ -29,8 +30,10 @@ fn main() -> ExitCode {
         kube::trials(),
         helm::trials(),
         ingress::trials(),
+        changed::trials(),
         monitoring::trials(),
         certificates::trials(),
+        kube::late_trials(),
     ];
     let trials: Vec<Trial> = parts.into_iter().flatten().collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
