@@ -275,7 +275,8 @@ fn a_lab_that_crashed_is_repaired_or_removed() {
 
     // Only rests, and nothing that says what they are.
     kill(nspawn("master"));
-    fs::remove_dir_all(lab.state()).unwrap();
+    // The worker still runs, and may write into a folder that is just being removed.
+    assert!((0..20).any(|_| fs::remove_dir_all(lab.state()).is_ok()));
     assert!(!lab.traces().is_empty());
     lab.ok(&["down"]);
     lab.assert_gone();
