@@ -27,6 +27,21 @@ pub fn trial(name: &str, test: fn() -> Step) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))
 }
 
+/// Before there is a cluster.
+pub fn first_trials() -> Vec<Trial> {
+    vec![trial("a_plan_on_fresh_hosts_names_what_would_be_installed", plan)]
+}
+
+fn plan() -> Step {
+    let said = lab()?.bootstrap(&["--plan"])?;
+    let expected =
+        ["would install Traefik", "would install cert-manager", "would install Prometheus", "would deploy the apps"];
+    match expected.iter().find(|text| !said.contains(**text)) {
+        None => Ok(()),
+        Some(missing) => Err(format!("the plan doesn't say {missing:?}:\n{said}")),
+    }
+}
+
 /// What a user sees first.
 pub fn trials() -> Vec<Trial> {
     vec![

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let parts = [
+        journey::first_trials(),
         killed::trials(),
         journey::trials(),
         kube::trials(),

@@ -40,11 +40,15 @@ fn dumps(mut child: Child) -> bool {
 
 fn crash() -> Step {
     let folder = tempfile::tempdir().unwrap();
-    let control = without_limit(folder.path(), "sleep", &["30"]).spawn().unwrap();
-    eventually("sleep runs", || {
-        fs::read(format!("/proc/{}/cmdline", control.id())).is_ok_and(|l| l.starts_with(b"sleep"))
-    });
-    assert!(dumps(control), "no process leaves a core dump on this machine: this test shows nothing");
+    // A machine that is very busy may be too late with one dump.
+    let control = || {
+        let control = without_limit(folder.path(), "sleep", &["30"]).spawn().unwrap();
+        eventually("sleep runs", || {
+            fs::read(format!("/proc/{}/cmdline", control.id())).is_ok_and(|l| l.starts_with(b"sleep"))
+        });
+        dumps(control)
+    };
+    assert!((0..5).any(|_| control()), "no process leaves a core dump on this machine: this test shows nothing");
 
     let ready = folder.path().join("ready");
     let script = format!("let s = secret(\"correct horse\"); local().run(\"touch {}; sleep 30\")", ready.display());
