@@ -206,17 +206,31 @@ impl Kube {
         {
             metadata.insert("namespace".into(), namespace.into());
         }
-        let parameters = PatchParams {
-            dry_run,
-            force: options.force,
-            field_manager: Some(FIELD_MANAGER.into()),
-            field_validation: Some(ValidationDirective::Strict),
-        };
+        let what = format!("applying {}", resource.id(&object.name));
         let (api, patch) = (self.api(resource, namespace, false), Patch::Apply(&value));
-        let request = async || api.patch(&object.name, &parameters, &patch).await;
-        let done = self.ask(&format!("applying {}", resource.id(&object.name)), Again::Always, request).await?;
+        let send = async |force| {
+            let parameters = PatchParams {
+                dry_run,
+                force,
+                field_manager: Some(FIELD_MANAGER.into()),
+                field_validation: Some(ValidationDirective::Strict),
+            };
+            self.ask(&what, Again::Always, async || api.patch(&object.name, &parameters, &patch).await).await
+        };
+        let done = match send(options.force).await {
+            // What was scaled or patched by us is ours to set again.
+            Err(error) if conflicts_with_us_alone(&error) => send(true).await?,
+            done => done?,
+        };
         Ok(resource.value(&done))
     }
+}
+
+/// Whether all fields that are in the way were written by us in another way than by applying.
+fn conflicts_with_us_alone(error: &Error) -> bool {
+    let mut managers = error.message.split("with \"").skip(1).peekable();
+    let ours = format!("{FIELD_MANAGER}\"");
+    error.reason == Some(Reason::Conflict) && managers.peek().is_some() && managers.all(|text| text.starts_with(&ours))
 }
 
 /// An object without what the API server writes by itself; its status belongs to that, unless it is what one writes.
@@ -260,6 +274,15 @@ mod tests {
     fn an_object_without_a_name_is_refused() {
         let error = Wanted::new(json!({ "apiVersion": "v1", "kind": "Pod" }), &ApplyOptions::default()).unwrap_err();
         assert_eq!(error.message, "an object has no metadata.name");
+    }
+
+    #[test]
+    fn a_conflict_with_ourselves_is_told_from_others() {
+        let conflict = |message: &str| conflicts_with_us_alone(&Error::host(message).because(Reason::Conflict));
+        let ours = "Apply failed with 1 conflict: conflict with \"k3srun\" with subresource \"scale\" using apps/v1: .spec.replicas";
+        assert!(conflict(ours));
+        assert!(!conflict(&format!("{ours}\nconflicts with \"kubectl-edit\" using apps/v1:\n- .spec.x")));
+        assert!(!conflict("the object was changed"));
     }
 
     #[test]

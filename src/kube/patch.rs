@@ -80,24 +80,32 @@ impl Kube {
         };
         let id = resource.id(name);
         let target = Target { resource: &resource, name, options, form };
-        let Some(old) = self.read_part(&target).await? else {
-            if run.is_plan() {
-                self.planned_patch(id);
-                return Ok(true);
+        let keep_status = options.subresource.as_deref() == Some("status");
+        let mut tries = 0;
+        let (old, new) = loop {
+            let Some(old) = self.read_part(&target).await? else {
+                if run.is_plan() {
+                    self.planned_patch(id);
+                    return Ok(true);
+                }
+                let namespace = options.namespace.as_deref().unwrap_or("default");
+                let place = if resource.namespaced { format!(" in the namespace {namespace}") } else { String::new() };
+                return Err(Error::host(format!("patching {id}: there is no such object{place}"))
+                    .because(Reason::NotFound)
+                    .on(host)
+                    .help("apply it first, or check the name and the namespace"));
+            };
+            let new = self.send_patch(&target, patch, true).await?;
+            if essence(&old, keep_status) == essence(&new, keep_status) {
+                run.report().emit(Event::Unchanged { host, count: 1 });
+                return Ok(false);
             }
-            let namespace = options.namespace.as_deref().unwrap_or("default");
-            let place = if resource.namespaced { format!(" in the namespace {namespace}") } else { String::new() };
-            return Err(Error::host(format!("patching {id}: there is no such object{place}"))
-                .because(Reason::NotFound)
-                .on(host)
-                .help("apply it first, or check the name and the namespace"));
+            // Where somebody else wrote in between, the difference may be theirs.
+            tries += 1;
+            if tries == 5 || old["metadata"]["resourceVersion"] == new["metadata"]["resourceVersion"] {
+                break (old, new);
+            }
         };
-        let new = self.send_patch(&target, patch, true).await?;
-        let keep_status = options.subresource.is_some();
-        if essence(&old, keep_status) == essence(&new, keep_status) {
-            run.report().emit(Event::Unchanged { host, count: 1 });
-            return Ok(false);
-        }
         if !run.is_plan() {
             self.send_patch(&target, patch, false).await?;
         }

@@ -91,7 +91,7 @@ pub const CASES: &[Case] = &[
 { head -c 2; printf '\\201\\203'; tail -c +3; } | dd obs=512 2>/dev/null
 END
              chmod 755 /run/nxdomain
-             (setsid socat UDP-RECVFROM:53,fork EXEC:/run/nxdomain >/dev/null 2>&1 </dev/null & echo $! >/run/dns)
+             (setsid socat UDP-RECVFROM:53,bind=198.51.100.1,fork EXEC:/run/nxdomain >/dev/null 2>&1 </dev/null & echo $! >/run/dns)
              sleep 0.2",
         )],
         mended: &[("internet", "kill $(cat /run/dns)")],
