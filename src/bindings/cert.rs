@@ -185,7 +185,8 @@ pub mod api {
     }
 
     /// The state of a certificate, as a map: `name`, `namespace`, `ready`, `issuing` (it is being ordered or renewed), `hosts`,
-    /// `issuer`, `secret`, `revision`, `not_before`, `not_after`, `renewal` (times as text), `step` (how far it is), `chain` (the
+    /// `issuer`, `secret`, `revision`, `not_before`, `not_after`, `renewal` (times as text), `served` (the X.509 certificates of
+    /// its Secret, the site's own first: maps of `subject`, `issuer`, `hosts`, `not_after`), `step` (how far it is), `chain` (the
     /// objects of the newest order from the Certificate to the challenges: maps of `kind`, `name`, `state`, `reason`), `problem`,
     /// `remedy`, `next_try` (when cert-manager tries again after a failure), `text` (all of it for people). Option: `namespace` (`default`).
     ///

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::served::{Served, served};
 use super::{CERTIFICATE, CHALLENGE, ORDER, REQUEST};
 use crate::error::{Error, Reason, Result};
 use crate::kube::{GetOptions, Kube};
@@ -10,6 +11,8 @@ use crate::kube::{GetOptions, Kube};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chain {
     pub certificate: Value,
+    /// What its Secret has served.
+    pub served: Vec<Served>,
     /// The issuer, where it exists.
     pub issuer: Option<Value>,
     pub request: Option<Value>,
@@ -69,7 +72,8 @@ impl Chain {
         let reference = &certificate["spec"]["issuerRef"];
         let (kind, issuer) = (reference["kind"].as_str().unwrap_or("Issuer"), reference["name"].as_str());
         let kind = format!("{}s.cert-manager.io", kind.to_lowercase());
-        let (requests, orders, challenges, pods, events, issuer) = tokio::try_join!(
+        let (secret, requests, orders, challenges, pods, events, issuer) = tokio::try_join!(
+            kube.get("secrets", text(&certificate, "/spec/secretName"), Some(namespace)),
             kube.list(REQUEST, &here),
             kube.list(ORDER, &here),
             kube.list(CHALLENGE, &here),
@@ -77,7 +81,8 @@ impl Chain {
             kube.list("events", &events),
             kube.get(&kind, issuer.unwrap_or_default(), Some(namespace)),
         )?;
-        Ok(Chain { certificate, issuer, ..Chain::default() }.with(requests, orders, challenges, pods, events))
+        let served = secret.as_ref().map(served).unwrap_or_default();
+        Ok(Chain { certificate, served, issuer, ..Chain::default() }.with(requests, orders, challenges, pods, events))
     }
 
     /// Takes from lists what belongs to the certificate.

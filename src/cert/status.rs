@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::CERTIFICATE;
 use super::chain::{Chain, condition, text};
 use super::diagnosis::diagnose;
+use super::served::Served;
 use crate::error::Result;
 use crate::kube::{GetOptions, Kube};
 
@@ -37,6 +38,8 @@ pub struct Status {
     pub not_after: String,
     /// When it will be renewed.
     pub renewal: String,
+    /// The X.509 certificates that its Secret has served, the site's own first.
+    pub served: Vec<Served>,
     /// How far it is, in words.
     pub step: String,
     /// The objects of the newest order, from the Certificate down.
@@ -104,6 +107,7 @@ impl Status {
             not_before: date("/status/notBefore"),
             not_after: date("/status/notAfter"),
             renewal: date("/status/renewalTime"),
+            served: chain.served.clone(),
             step: chain.step(),
             chain: links(chain),
             next_try: next_try(certificate),
@@ -147,6 +151,7 @@ impl Status {
                 false => format!("{} to {}", self.not_before, self.not_after),
             },
         );
+        line("signed by", self.served.first().map_or("", |own| &own.issuer));
         line("renewal", &self.renewal);
         for link in self.way().lines() {
             line("", link);

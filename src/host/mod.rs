@@ -38,7 +38,7 @@ pub use options::{Live, Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
 pub use sync::SyncOptions;
 pub use transfer::UploadOptions;
-pub use tunnel::Tunnel;
+pub use tunnel::{Defect, Tunnel};
 
 use lock::Held;
 use shell::Shell;

@@ -1,11 +1,11 @@
 //! A port of this machine that leads to one that the host can reach.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
 use openssh::{ForwardType, Session, Socket};
 
-use super::Host;
 use super::explain::explain;
+use super::{Host, ScriptOptions};
 use crate::error::{Error, Result};
 
 /// A way to a port behind a host. Cloning gives the same tunnel. It ends with [`Tunnel::close`] or with the run.
@@ -15,6 +15,15 @@ pub struct Tunnel {
     forward: Option<Forward>,
     address: String,
     port: u16,
+}
+
+/// Why connections through a tunnel end at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// No program on the host listens at the far end.
+    NobodyListens,
+    /// One does, so it is sshd that doesn't lead there.
+    Forbidden,
 }
 
 /// What ssh was told to forward.
@@ -34,6 +43,28 @@ impl Tunnel {
     /// The port to connect to on this machine.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What is wrong with a tunnel whose connections end at once. None where its far end is not on the host itself.
+    ///
+    /// # Errors
+    /// As [`Host::script`].
+    pub async fn defect(&self) -> Result<Option<Defect>> {
+        let Some(forward) = &self.forward else { return Ok(None) };
+        if !forward.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()) {
+            return Ok(None);
+        }
+        // 0A is LISTEN (Documentation/networking/proc_net_tcp.rst of Linux).
+        let listening = format!(
+            "awk -v port=:{:04X} '$4 == \"0A\" && substr($2, length($2) - 4) == port {{ found = 1 }} END {{ exit !found }}' \
+             /proc/net/tcp /proc/net/tcp6 2>/dev/null",
+            forward.port
+        );
+        Ok(match self.host.script(&listening, &ScriptOptions::titled("who listens")).await?.status {
+            0 => Some(Defect::Forbidden),
+            1 => Some(Defect::NobodyListens),
+            _ => None,
+        })
     }
 
     /// Ends the tunnel. Connections that go through it are cut.

@@ -5,11 +5,30 @@ use ::kube::core::Status;
 
 use super::Kube;
 use crate::error::{Error, Reason};
+use crate::host::Defect;
 
 impl Kube {
     /// The error of a request, with cause and remedy. `what` says what was tried.
     pub(super) fn error(&self, what: &str, error: Cause) -> Error {
         explain(what, &error).on(self.host().name())
+    }
+
+    /// The error of a request that found no way to the API server.
+    pub(super) fn no_way(&self, what: &str, defect: Defect) -> Error {
+        let (why, help) = match defect {
+            Defect::Forbidden => (
+                "it listens, but sshd does not lead to it",
+                "allow that in sshd_config: `AllowTcpForwarding local`, and no PermitOpen that leaves its port out. The API is reached through SSH alone",
+            ),
+            Defect::NobodyListens => (
+                "nothing listens at its port",
+                "is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why",
+            ),
+        };
+        Error::unreachable(format!("{what}: the API server does not answer: {why}"))
+            .because(Reason::Unavailable)
+            .help(help)
+            .on(self.host().name())
     }
 }
 
@@ -19,7 +38,7 @@ fn explain(what: &str, error: &Cause) -> Error {
         Cause::Service(_) | Cause::HyperError(_) | Cause::ReadEvents(_) => {
             Error::unreachable(format!("{what}: the API server does not answer"))
                 .because(Reason::Unavailable)
-                .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why. Does its sshd forward ports (AllowTcpForwarding)? The API is reached through it")
+                .help("is k3s up on the server? k3s::status(host) tells, `journalctl -u k3s` there says why")
                 .output(causes(error))
         }
         Cause::UpgradeConnection(_) => Error::host(format!("{what}: the API server can't lead into the pod"))

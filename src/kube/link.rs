@@ -1,6 +1,7 @@
 //! Requests that outlive a restart of the API server or of the tunnel to it.
 
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use ::kube::Error as Cause;
 use tokio::time::{Instant, sleep};
 
 use super::Kube;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::report::Level;
 
 /// How long a server that has answered before may be away: a reboot.
@@ -66,7 +67,7 @@ impl Kube {
                 Outage::None => false,
             };
             if !may || begin.elapsed() >= patience {
-                return Err(self.error(what, error));
+                return Err(self.unanswered(what, error).await);
             }
             self.host().activity(format!("{what}: waiting for the API server"));
             sleep(Duration::from_millis(if away { 1000 } else { 100 })).await;
@@ -77,6 +78,16 @@ impl Kube {
             {
                 return Err(error);
             }
+        }
+    }
+
+    /// The error of a request that was given up. Where its connections were cut, looks for the one who does that.
+    async fn unanswered(&self, what: &str, error: Cause) -> Error {
+        let defect = if is_cut(&error) { self.tunnel().defect().await } else { Ok(None) };
+        match defect {
+            Ok(Some(defect)) => self.no_way(what, defect),
+            Ok(None) => self.error(what, error),
+            Err(error) => error,
         }
     }
 
@@ -107,14 +118,27 @@ fn outage(error: &Cause) -> Outage {
 }
 
 fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            return error.is_connect();
-        }
-        cause = error.source();
-    }
-    false
+    chain(error)
+        .find_map(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>())
+        .is_some_and(|it| it.is_connect())
+}
+
+/// Whether the connection was taken and ended before it carried anything, as ssh does where the way doesn't lead on.
+fn is_cut(error: &Cause) -> bool {
+    let cut = |kind| matches!(kind, ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe);
+    let Cause::Service(cause) = error else { return false };
+    is_connect(cause.as_ref())
+        && chain(cause.as_ref()).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|it| cut(it.kind()))
+}
+
+/// An error and what is behind it. An I/O error passes over the error that it was made of, which is its cause all the same.
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inside) => Some(inside),
+        None => error.source(),
+    })
 }
 
 #[cfg(test)]
@@ -133,5 +157,14 @@ mod tests {
         assert_eq!(said(500, "failed calling webhook"), Outage::None);
         assert_eq!(said(409, "conflict"), Outage::None);
         assert_eq!(outage(&Cause::Service("reset by peer".into())), Outage::Unknown);
+    }
+
+    #[test]
+    fn the_causes_of_an_error_are_found_in_the_errors_that_wrap_it() {
+        let reset = || io::Error::from(ErrorKind::ConnectionReset);
+        let wrapped = io::Error::other(io::Error::other(reset()));
+        let kinds: Vec<_> =
+            chain(&wrapped).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind).collect();
+        assert_eq!(kinds, [ErrorKind::Other, ErrorKind::Other, ErrorKind::ConnectionReset]);
     }
 }

@@ -169,6 +169,15 @@ pub const CASES: &[Case] = &[
         status: 4,
     },
     Case {
+        name: "the_server_is_stopped",
+        broken: &[("master", "systemctl stop k3s")],
+        mended: &[("master", "systemctl start k3s")],
+        signs: Real,
+        run: Bootstrap(&["--only", "namespaces"]),
+        deadline: 30,
+        status: 4,
+    },
+    Case {
         name: "another_version_is_wanted",
         broken: &[],
         mended: &[],

@@ -236,6 +236,7 @@ fn every_step() -> Step {
         certificates::order(c, k, "steps", #{ namespace: home, hosts: ["steps.example.test"] });
         let state = cert::status(k, "steps", #{ namespace: home });
         for link in state.chain { print(`${link.kind} ${link.state}`) }
+        for one in state.served { print(`served ${one.hosts} by ${one.issuer}`) }
         print(`ready ${state.ready}, revision ${state.revision}, by ${state.issuer}, problem "${state.problem}"`);"#;
     let (status, said) = script_says(lab, &["-v", "--output", "plain"], script)?;
     if status != 0 {
@@ -247,6 +248,7 @@ fn every_step() -> Step {
         "Certificate Ready",
         "CertificateRequest Approved, Ready",
         "Order valid",
+        "served [\"steps.example.test\"] by CN=Pebble Intermediate CA",
         "ready true, revision 1, by ClusterIssuer/acme, problem \"\"",
     ] {
         if !said.contains(expected) {
