@@ -46,7 +46,7 @@ fn plan() -> Step {
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("bootstrap_ends_with_everything_on_the_cluster", || platform().map(drop)),
-        trial("a_second_run_changes_nothing", || platform()?.bootstrap_changes_nothing()),
+        trial("a_second_run_changes_nothing", || platform()?.second_run(&[("master", 2, 14), ("worker", 2, 9)])),
         trial("verify_passes", verify),
     ]
 }

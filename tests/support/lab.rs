@@ -115,6 +115,26 @@ impl Lab {
         if said.contains(" 0 changed,") { Ok(()) } else { Err(format!("something was changed:\n{said}")) }
     }
 
+    /// Runs bootstrap and expects that it changes nothing, and costs what it did when it was measured and not more:
+    /// conversations, not seconds. `most` are names of hosts, each with channels and round trips.
+    pub fn second_run(&self, most: &[(&str, u64, u64)]) -> Step {
+        self.bootstrap_changes_nothing()?;
+        let said = self.bootstrap(&["-vv"])?;
+        for (host, channels, round_trips) in most {
+            let line = said.lines().find(|line| line.starts_with(&format!("{host}: ")) && line.contains("round trips"));
+            let numbers: Vec<u64> = line.unwrap_or_default().split(' ').filter_map(|word| word.parse().ok()).collect();
+            match numbers.as_slice() {
+                [c, r, ..] if c <= channels && r <= round_trips => {}
+                _ => {
+                    return Err(format!(
+                        "{host}: more than {channels} channels or {round_trips} round trips: {line:?}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Runs bootstrap and returns its exit status and what it said.
     pub fn try_bootstrap(&self, options: &[&str]) -> Step<(i32, String)> {
         self.with_config("bootstrap.rhai", options, &[])
