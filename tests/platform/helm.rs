@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::journey::{platform, trial};
 use crate::publisher::Publisher;
+use crate::registry::Registry;
 use crate::support::lab::{Lab, Step};
 use crate::support::said;
 
@@ -44,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
         trial("definitions_of_a_chart_are_upgraded", || newest(definitions)),
         trial("values_that_the_chart_does_not_know_are_refused", || newest(strict)),
         trial("helm_and_charts_are_fetched_once_and_verified", || newest(fetched)),
+        trial("charts_of_a_registry_are_taken_by_version_or_by_digest", || both(registry)),
         trial("no_other_cluster_and_no_setting_of_the_user_is_touched", || both(alone)),
     ]
 }
@@ -325,6 +327,41 @@ fn alone(lab: &Lab, program: &str) -> Step {
             Err(format!("kubeconfig unchanged: {unchanged}, other cluster untouched: {untouched}\n{}", said(&output)))
         }
     }
+}
+
+fn registry(lab: &Lab, program: &str) -> Step {
+    let registry = Registry::new(lab, program)?;
+    let cache = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let ask = |text: &str| -> Step<(bool, String)> {
+        let wanted = format!("let wanted = #{{ chart: \"{}\", namespace: \"tiny\" }};", registry.chart);
+        let mut command = command(lab, &format!("{HEAD}{wanted}{text}"), &[], &[program])?;
+        command.env("XDG_CACHE_HOME", cache.path()).env("SSL_CERT_FILE", &registry.certificate);
+        let output = command.output().map_err(|error| error.to_string())?;
+        Ok((output.status.success(), said(&output)))
+    };
+    let by = |digest: &str| format!("wanted.digest = \"{digest}\";");
+    let install = "print(`changed: ${helm::upgrade_install(h, \"oci\", wanted).changed}`);";
+    let remove = "helm::uninstall(h, \"oci\", #{ namespace: \"tiny\" });";
+    let expect = |text: &str, words: &[&str]| match ask(text)? {
+        (true, said) if words.iter().all(|word| said.contains(word)) => Ok(()),
+        (_, said) => Err(format!("{words:?} are not all said:\n{said}")),
+    };
+
+    match ask(&format!("{}{install}", by(&"0".repeat(64))))? {
+        (false, said) if said.contains("fetching the chart oci://") => {}
+        (_, said) => return Err(format!("another chart was taken for the wanted one:\n{said}")),
+    }
+    let version = r#"wanted.version = "1.0.0";"#;
+    expect(&format!("{version}{install}{install}{remove}"), &["changed: true", "changed: false"])?;
+    let digest = by(&registry.digest);
+    expect(&format!("{digest}{install}"), &["changed: true"])?;
+    match ask(&format!("{digest}wanted.version = \"1.0.1\";{install}"))? {
+        (false, said) if said.contains("is version 1.0.0, not 1.0.1") => {}
+        (_, said) => return Err(format!("another version was taken for the wanted one:\n{said}")),
+    }
+    // It is at hand now: the registry may be gone.
+    std::fs::remove_dir_all(lab.file("registry/v2")).map_err(|error| error.to_string())?;
+    expect(&format!("{digest}{install}{remove}"), &["changed: false"])
 }
 
 fn fetched(lab: &Lab, program: &str) -> Step {

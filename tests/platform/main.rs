@@ -10,8 +10,10 @@ mod ingress;
 mod journey;
 mod killed;
 mod kube;
+mod kubeconfig;
 mod monitoring;
 mod publisher;
+mod registry;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         killed::trials(),
         journey::trials(),
         kube::trials(),
+        kubeconfig::trials(),
         helm::trials(),
         ingress::trials(),
         changed::trials(),
