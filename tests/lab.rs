@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -232,6 +233,24 @@ fn machines_reboot_and_lose_power_like_real_ones() {
         }
     }
     assert!(lab.ok(&["status"]).0.contains("worker    off"));
+}
+
+#[test]
+fn a_command_ends_with_the_machine_in_which_it_runs() {
+    let lab = Lab::up("ends");
+    for _ in 0..3 {
+        let mut console = Command::new(lab.state().join("machine"));
+        console.args([&lab.name, "console", "master", "sleep 600"]).stderr(Stdio::null());
+        let mut sleeping = console.spawn().unwrap();
+        lab.ok(&["reboot", "master"]);
+        let ended = (0..50).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            sleeping.try_wait().unwrap().is_some()
+        });
+        sleeping.kill().unwrap();
+        sleeping.wait().unwrap();
+        assert!(ended, "it outlived the machine");
+    }
 }
 
 #[test]

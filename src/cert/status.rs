@@ -130,14 +130,9 @@ impl Status {
     }
 
     fn for_people(&self) -> String {
-        let mut text = format!(
-            "{}/{}: {} ({}, by {})\n",
-            self.namespace,
-            self.name,
-            self.step,
-            self.hosts.join(", "),
-            self.issuer
-        );
+        // That of an authority has none.
+        let hosts = if self.hosts.is_empty() { "for no host".into() } else { self.hosts.join(", ") };
+        let mut text = format!("{}/{}: {} ({hosts}, by {})\n", self.namespace, self.name, self.step, self.issuer);
         let mut line = |name: &str, value: &str| {
             if !value.is_empty() {
                 // Writing to a String can't fail.

@@ -157,6 +157,7 @@ const SHUT: &str = "nft add table inet shut &&
 pub fn trials() -> Vec<Trial> {
     let mut trials = vec![
         trial("certificates::every_step_of_an_order_can_be_seen", every_step),
+        trial("certificates::all_are_listed", listed),
         trial("certificates::one_is_ordered_anew_when_asked_for", renewed),
         trial("certificates::fails::the_rate_limit_is_reached", rate_limited),
     ];
@@ -273,9 +274,20 @@ fn renewed() -> Step {
         let second = cert::wait(k, "anew", here);
         print(`${asked}: ${first.revision} -> ${second.revision}`);"#;
     match script_says(lab, &[], script)? {
-        (0, said) if said.contains("true: 1 -> 2") => Ok(()),
-        (_, said) => Err(said),
+        (0, said) if said.contains("true: 1 -> 2") => {}
+        (_, said) => return Err(said),
     }
+    // The same by the playbook for it, which says how the certificate is now.
+    let (status, said) = lab.with_config("certificates.rhai", &[], &["renew", "certificates/anew"])?;
+    let expected = ["certificates/anew: issued (anew.example.test,", "CertificateRequest anew-3: Approved, Ready"];
+    if status == 0 && expected.iter().all(|text| said.contains(text)) { Ok(()) } else { Err(said) }
+}
+
+/// Beside those of the sites there are some for no host, which monitoring has made for itself.
+fn listed() -> Step {
+    let (status, said) = platform()?.with_config("certificates.rhai", &[], &[])?;
+    let expected = ["apps/app: issued (app.example.test,", "signed by CN=Pebble Intermediate CA", "(for no host,"];
+    if status == 0 && expected.iter().all(|text| said.contains(text)) { Ok(()) } else { Err(said) }
 }
 
 /// An ACME server in whose directory orders lead to a refusal; all else is done by the lab's own one, which has no limits.
