@@ -33,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_renewal_costs_no_request", renewal),
         trial("a_changed_value_is_planned_and_costs_a_gap_of_seconds", upgrade),
         trial("after_a_reboot_of_the_worker_everything_returns", reboot),
+        trial("an_app_is_removed_and_its_volume_only_when_that_is_said", remove_app),
     ]
 }
 
@@ -143,6 +144,32 @@ fn deploy_app() -> Step {
         "battery staple",
     )?;
     curl(lab, "-f https://second.example.test/data/kept").map(drop)
+}
+
+fn remove_app() -> Step {
+    let lab = platform()?;
+    with_secret(lab, SECOND, "battery staple")?;
+    let remove =
+        |options: &[&str], words: &[&str], expected: &str| match lab.with_config("remove-app.rhai", options, words)? {
+            (_, said) if said.contains(expected) => Ok(()),
+            (status, said) => Err(format!("it ended with {status} and doesn't say {expected:?}:\n{said}")),
+        };
+    let left =
+        || kubectl(lab, "-n apps get deployment,service,ingress,certificate,secret,pod,pvc -o name | grep second");
+
+    remove(&[], &["app"], "app stands in cluster.toml")?;
+    remove(&["--plan"], &["second"], " 6 to change,")?;
+    remove(&[], &["second"], " 6 changed,")?;
+    let status = curl(lab, "-k -o /dev/null -w '%{http_code}' https://second.example.test/")?;
+    if status != "404" || left()? != "persistentvolumeclaim/second" {
+        return Err(format!("it answers with {status}, and there is still:\n{}", left()?));
+    }
+    remove(&["--yes"], &["second", "--volume"], " 1 changed,")?;
+    remove(&[], &["second"], "there is nothing of second")?;
+    match left() {
+        Err(_) => Ok(()),
+        Ok(found) => Err(format!("there is still {found}")),
+    }
 }
 
 fn with_secret(lab: &Lab, words: &[&str], secret: &str) -> Step<String> {
