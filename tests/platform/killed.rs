@@ -34,22 +34,7 @@ fn killed() -> Step {
         run.kill().and_then(|()| run.wait()).map_err(|error| error.to_string())?;
         reached?;
     }
-    before_its_certificate(lab)?;
     platform()?.bootstrap_changes_nothing()
-}
-
-/// Leaves of monitoring what there is where Helm died between the operator and its certificate: an operator that can't start.
-fn before_its_certificate(lab: &Lab) -> Step {
-    let kubectl = "k3s kubectl -n monitoring";
-    let releases = "get secrets -l owner=helm,name=kps -o jsonpath='{.items[*].metadata.labels.status}'";
-    let status = lab.exec("master", &format!("{kubectl} {releases}"))?;
-    if status.is_empty() || status.contains("deployed") {
-        return Err(format!("Helm was not killed in the middle: the release is {status:?}"));
-    }
-    let delete = format!(
-        "{kubectl} delete certificates.cert-manager.io,secrets kps-admission --ignore-not-found && {kubectl} delete pods --all"
-    );
-    lab.exec("master", &delete).map(drop)
 }
 
 fn start(lab: &Lab) -> Step<Child> {
