@@ -158,6 +158,11 @@ fn remove_app() -> Step {
         || kubectl(lab, "-n apps get deployment,service,ingress,certificate,secret,pod,pvc -o name | grep second");
 
     remove(&[], &["app"], "app stands in cluster.toml")?;
+    // What somebody else has made isn't touched, whatever it is called.
+    kubectl(lab, "-n apps create service clusterip stranger --tcp=80")?;
+    let refused = remove(&[], &["stranger"], "the Service stranger was not made by app::deploy");
+    kubectl(lab, "-n apps delete service stranger")?;
+    refused?;
     remove(&["--plan"], &["second"], " 6 to change,")?;
     remove(&[], &["second"], " 6 changed,")?;
     let status = curl(lab, "-k -o /dev/null -w '%{http_code}' https://second.example.test/")?;
