@@ -277,3 +277,35 @@ fn mismatch(path: &Path, wanted: &str, found: &str) -> Error {
     Error::refused(format!("the sha256 of {} is {found}, not {wanted}", path.display()))
         .help("the file is damaged, or the checksum is that of another one; nothing was changed")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// What `k3s --version` of a release prints: it begins with the name of the file that was called.
+    const RELEASE: &str = "#!/bin/sh\necho \"${0##*/} version v1.34.3+k3s1 (48ffa7b6)\"\necho 'go version go1.24.11'\n";
+
+    fn proven(program: &str, version: &str) -> (Option<i32>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".k3s.new");
+        std::fs::write(&file, program).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let script = format!("{LIBRARY}prove {} {}", quote(&file.display().to_string()), quote(version));
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    #[test]
+    fn an_executable_is_proven_under_whatever_name_it_is_staged() {
+        assert_eq!(proven(RELEASE, "v1.34.3+k3s1"), (Some(0), String::new()));
+        let (status, said) = proven(RELEASE, "v1.34.3+k3s10");
+        assert_eq!(status, Some(44));
+        let other = "the executable is not k3s v1.34.3+k3s10\n.k3s.new version v1.34.3+k3s1 (48ffa7b6)\n";
+        assert!(said.starts_with(other), "{said}");
+        assert_eq!(proven("#!/bin/sh\necho 'go version go1.24.11'\n", "v1.34.3+k3s1").0, Some(44));
+        assert_eq!(proven("#!/bin/sh\nexit 1\n", "v1.34.3+k3s1").0, Some(44));
+    }
+}

@@ -153,7 +153,7 @@ pub fn read(text: &str) -> Facts {
             "systemd" => facts.systemd = true,
             "command" => drop(facts.commands.insert(owned())),
             "interface" => drop(facts.interfaces.insert(owned())),
-            "version" => facts.version = Some(owned()),
+            "version" => facts.version = release(value),
             "sum" => facts.sum = Some(owned()),
             "stamp" => facts.stamps.extend(read_stamp(value)),
             "config" => facts.config = decoded(value),
@@ -177,6 +177,13 @@ pub fn read(text: &str) -> Facts {
     }
     facts.node = (!node.name.is_empty()).then_some(node);
     facts
+}
+
+/// The release that `k3s --version` tells: `NAME version RELEASE (COMMIT)`, where the name is that of the file that was called.
+fn release(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once(" version v")?;
+    let (number, _) = rest.split_once(" (")?;
+    Some(format!("v{number}"))
 }
 
 fn read_stamp(value: &str) -> Option<(String, Stamp)> {
@@ -225,7 +232,7 @@ mod tests {
     use super::*;
 
     const RUNNING: &str = "unit=k3s\ndata=/var/lib/rancher/k3s\nnodename=master\nmachine=x86_64\nsystemd=yes\ncommand=curl\n\
-        version=v1.34.4+k3s1\nconfig=Y2x1c3Rlci1pbml0OiB0cnVlCg==\ndatastore=etcd\ntoken=yes\nchanged=1000\n\
+        version=k3s version v1.34.4+k3s1 (8a3a3a01)\nconfig=Y2x1c3Rlci1pbml0OiB0cnVlCg==\ndatastore=etcd\ntoken=yes\nchanged=1000\n\
         LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=2\nStarted=1001\nActive=1010\nNow=1020\n\
         node.name=master\nnode.labels={\"node-role\":\"master\"}\nnode.taints=[{\"effect\":\"NoSchedule\",\"key\":\"a\",\"value\":\"b\"}]\n\
         node.ready=True\nnode.heartbeat=1970-01-01T00:17:00Z\nnode.addresses=10.0.0.1\n\
@@ -243,6 +250,15 @@ mod tests {
         assert_eq!((node.heartbeat, node.labels["node-role"].as_str()), (1020, "master"));
         assert_eq!(node.taints, [Taint::parse("a=b:NoSchedule").unwrap()]);
         assert!(facts.is_ready() && !facts.is_stale());
+    }
+
+    #[test]
+    fn the_release_is_told_under_any_name() {
+        for name in ["k3s", "k3s.previous", ".k3s.tmp", "k3s-v1.34.3"] {
+            let said = format!("version={name} version v1.34.3+k3s1 (48ffa7b6)\n");
+            assert_eq!(read(&said).version.as_deref(), Some("v1.34.3+k3s1"), "{name}");
+        }
+        assert_eq!(read("version=go version go1.24.11\n").version, None);
     }
 
     #[test]

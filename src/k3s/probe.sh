@@ -26,7 +26,7 @@ say machine "$(uname -m)"
 [ ! -d /run/systemd/system ] || say systemd yes
 for name in curl wget kubectl crictl ctr; do ! command -v $name >/dev/null || say command $name; done
 for path in /sys/class/net/*; do say interface "${path##*/}"; done
-[ ! -x $binary ] || say version "$($binary --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p')"
+[ ! -x $binary ] || say version "$($binary --version 2>/dev/null | grep -F ' version v')"
 text config $etc/config.yaml
 for path in $etc/config.yaml.d/*.yaml $etc/config.yaml.d/*.yml; do [ ! -f "$path" ] || say dropin "$path"; done
 text definition "$units/$unit.service"

@@ -77,6 +77,7 @@ pub fn normal(text: &str, folder: &Path) -> String {
         (r"kex_exchange_identification: [\s\S]*? port 22\n", "kex_exchange_identification: CLOSED OR RESET\n"),
         (r"Segmentation fault.*|Bus error.*|Illegal instruction.*", "SIGNAL"),
         (r"process \d+", "process PID"),
+        (r"sh: \d+: ", "sh: LINE: "),
         (r"takes \d+\.\d ms", "takes N ms"),
         (r"UNKNOWN port \d+", "UNKNOWN port N"),
         (r#"time="[^"]*""#, "time=TIME"),
