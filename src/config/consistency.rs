@@ -149,7 +149,7 @@ fn given<const N: usize>(labels: [(Option<Place>, &str); N]) -> Vec<(Place, Stri
 
 /// One way to verify the executable.
 fn checksums(draft: &Draft) -> Vec<Finding> {
-    exclusive("k3s", ("sha256", &draft.sha256), ("sums", &draft.sums)).into_iter().collect()
+    exclusive("k3s", ("sha256", &draft.k3s.sha256), ("sums", &draft.k3s.sums)).into_iter().collect()
 }
 
 /// One login, and a password only for those who need it.

@@ -10,13 +10,11 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::{
     document::{Place, Table, Value},
+    k3s::{self, K3sDraft},
     platform::{self, PlatformDraft},
     problem::Finding,
     reader::{Field, Located, Reader, TableReader},
-    types::{
-        Artifact, ArtifactSource, Checksum, Cluster, Config, ConnectOptions, K3s, K3sVersion, Node, Role, Ssh,
-        SudoPassword,
-    },
+    types::{Cluster, Config, ConnectOptions, Node, Role, Ssh, SudoPassword},
     values,
 };
 
@@ -33,12 +31,7 @@ pub(super) struct Draft {
     pub pod_cidr: Field<Ipv4Net>,
     pub service_cidr: Field<Ipv4Net>,
     admin_networks: Field<Vec<IpNet>>,
-    version: Field<K3sVersion>,
-    binary: Field<Artifact>,
-    pub sha256: Field<String>,
-    pub sums: Field<Artifact>,
-    images: Field<Vec<PathBuf>>,
-    registries: Field<PathBuf>,
+    pub k3s: K3sDraft,
     pub platform: PlatformDraft,
     pub ssh: ConnectionDraft,
     pub nodes: Vec<NodeDraft>,
@@ -98,14 +91,7 @@ pub(super) fn read(root: &Table, reader: &mut Reader<'_>) -> Draft {
     let admin_networks = cluster.list("admin_networks", |text, _| values::network(text));
     cluster.finish();
 
-    let mut k3s = reader.table(k3s, "k3s", "[k3s]");
-    let version = k3s.required("version", "v1.34.4+k3s1", values::k3s_version);
-    let binary = k3s.text_of("binary", values::artifact);
-    let sha256 = k3s.text("sha256", values::sha256);
-    let sums = k3s.text_of("sums", values::artifact);
-    let images = k3s.list("images", values::file);
-    let registries = k3s.text_of("registries", values::file);
-    k3s.finish();
+    let k3s = k3s::read(k3s, reader);
 
     let platform = platform::read(platform, apps.unwrap_or_default(), reader);
 
@@ -118,22 +104,7 @@ pub(super) fn read(root: &Table, reader: &mut Reader<'_>) -> Draft {
         .into_iter()
         .map(|(path, table)| node(reader.table(Some(table), &path, "[[nodes]]"), path))
         .collect();
-    Draft {
-        name,
-        pod_cidr,
-        service_cidr,
-        admin_networks,
-        version,
-        binary,
-        sha256,
-        sums,
-        images,
-        registries,
-        platform,
-        ssh,
-        nodes,
-        nodes_place,
-    }
+    Draft { name, pod_cidr, service_cidr, admin_networks, k3s, platform, ssh, nodes, nodes_place }
 }
 
 /// The table of a key, `nothing` if it isn't there, and none if something else is.
@@ -301,15 +272,7 @@ impl Draft {
                 service_cidr: self.service_cidr.value().unwrap_or_else(default_service_cidr),
                 admin_networks: self.admin_networks.value().unwrap_or_default(),
             },
-            k3s: K3s {
-                version: self.version.value()?,
-                source: ArtifactSource {
-                    binary: self.binary.value(),
-                    checksum: self.sha256.value().map(Checksum::Sha256).or(self.sums.value().map(Checksum::Sums)),
-                },
-                images: self.images.value().unwrap_or_default(),
-                registries: self.registries.value(),
-            },
+            k3s: self.k3s.complete()?,
             platform: self.platform.complete()?,
             master: masters.into_iter().next()?,
             workers,

@@ -2,10 +2,8 @@
 //! `config::load()`.
 
 use std::{
-    fmt,
     net::{Ipv4Addr, Ipv6Addr},
     path::PathBuf,
-    str::FromStr,
 };
 
 use ipnet::{IpNet, Ipv4Net};
@@ -13,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::Error;
 
-use super::platform::Platform;
+use super::{k3s::K3s, platform::Platform};
 
 /// What `cluster.toml` and `--set` say. It holds no secrets, only the names of the places where they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -49,19 +47,6 @@ pub struct Cluster {
     pub service_cidr: Ipv4Net,
     /// The networks that administrators connect from; default none.
     pub admin_networks: Vec<IpNet>,
-}
-
-/// `[k3s]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct K3s {
-    /// The release to install.
-    pub version: K3sVersion,
-    /// Where its executable comes from.
-    pub source: ArtifactSource,
-    /// Archives of container images to import, like the air-gap images of a release.
-    pub images: Vec<PathBuf>,
-    /// What the nodes get as k3s's registries.yaml, if they get one: mirrors and logins of registries.
-    pub registries: Option<PathBuf>,
 }
 
 /// Where an executable comes from and how it is verified. Serialised it has at most two of the fields `path`, `url`, `sha256`
@@ -102,39 +87,6 @@ fn artifact_as_text<S: Serializer>(artifact: &Artifact, serializer: S) -> Result
     match artifact {
         Artifact::Path(path) => path.serialize(serializer),
         Artifact::Url(url) => url.serialize(serializer),
-    }
-}
-
-/// A version of a k3s release, like `v1.34.4+k3s1`.
-///
-/// ```
-/// use k3srun::config::K3sVersion;
-/// let version: K3sVersion = "v1.34.4+k3s1".parse().unwrap();
-/// assert_eq!(version.to_string(), "v1.34.4+k3s1");
-/// assert!("v1.34.4".parse::<K3sVersion>().is_err(), "the revision of k3s is missing");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct K3sVersion(semver::Version);
-
-impl FromStr for K3sVersion {
-    type Err = ();
-
-    /// Accepts `v`, a semantic version and a revision that begins with `k3s`, as releases are named.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let version: semver::Version = text.strip_prefix('v').ok_or(())?.parse().map_err(|_| ())?;
-        if version.build.starts_with("k3s") { Ok(Self(version)) } else { Err(()) }
-    }
-}
-
-impl fmt::Display for K3sVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v{}", self.0)
-    }
-}
-
-impl Serialize for K3sVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

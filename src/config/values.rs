@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::suggestion::nearest;
 
-use super::{Artifact, K3sVersion, Role, document::Source, reader::Fault};
+use super::{Artifact, Role, document::Source, reader::Fault};
 
 /// A name that can be a host name and the name of a Kubernetes node: a label of RFC 1123 in lower case.
 pub(super) fn host_name(text: &str) -> Result<String, Fault> {
@@ -145,20 +145,6 @@ pub(super) fn interface(text: &str) -> Result<String, Fault> {
         ));
     }
     Ok(text.to_owned())
-}
-
-pub(super) fn k3s_version(text: &str) -> Result<K3sVersion, Fault> {
-    text.parse().map_err(|()| {
-        let near_misses = [format!("v{text}"), format!("{text}+k3s1"), format!("v{text}+k3s1")];
-        let remedy = if ["stable", "latest", "testing"].contains(&text) {
-            "name one release, so that every run installs the same: for example \"v1.34.4+k3s1\"".to_owned()
-        } else if let Some(meant) = near_misses.iter().find(|meant| meant.parse::<K3sVersion>().is_ok()) {
-            format!("write \"{meant}\", if that is the release")
-        } else {
-            "write it as its release is called: for example \"v1.34.4+k3s1\"".to_owned()
-        };
-        Fault::new(format!("is not the version of a k3s release: {text:?}"), remedy)
-    })
 }
 
 /// The SHA-256 of a file in hexadecimal, as `sha256sum` prints it; in lower case afterwards.

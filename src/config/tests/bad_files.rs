@@ -218,6 +218,12 @@ fn invalid_checksums() {
 }
 
 #[test]
+fn invalid_arguments() {
+    let arguments = "[k3s]\nkubelet_args = [\"--max-pods=200\", \"fail-cgroupv1\", \"Max Pods=1\", \"v=\\n\"]\n";
+    assert_snapshot!(problems(&with(&[("[k3s]\n", arguments)]), &["k3s.scheduler_args=v"]));
+}
+
+#[test]
 fn checksum_given_twice() {
     let both = format!("[k3s]\nsha256 = \"{}\"\nsums = \"https://example.org/sums\"\n", "a".repeat(64));
     assert_snapshot!(problems(&with(&[("[k3s]\n", &both)]), &[]));

@@ -42,6 +42,14 @@ fn lists_in_arguments() {
 }
 
 #[test]
+fn arguments_of_programs_may_have_equal_signs_and_commas() {
+    let listed =
+        with(&[("[k3s]\n", "[k3s]\nkubelet_args = [\"eviction-hard=memory.available<5%,nodefs.available<5%\"]\n")]);
+    assert_eq!(good(&listed, &[]).k3s.kubelet_args, ["eviction-hard=memory.available<5%,nodefs.available<5%"]);
+    assert_eq!(good(GOOD, &["k3s.kubelet_args=fail-cgroupv1=false"]).k3s.kubelet_args, ["fail-cgroupv1=false"]);
+}
+
+#[test]
 fn argument_repairs_the_file() {
     good(&with(&[("\"10.0.0.2\"", "\"10.0.0.1\"")]), &["nodes.worker.private_ip=10.0.0.2"]);
 }
