@@ -6,7 +6,9 @@ mod chart;
 mod download;
 mod explain;
 mod manifest;
+mod open;
 mod process;
+mod published;
 mod release;
 mod strict;
 mod undo;
@@ -23,6 +25,7 @@ use crate::kube::{GetOptions, Kube};
 
 pub use binary::{ClientOptions, Major};
 pub use chart::ChartSource;
+pub use published::{Published, published};
 pub use release::{Info, Release, Status};
 pub use undo::Undo;
 pub use upgrade::{Crds, Upgraded, Wanted};
