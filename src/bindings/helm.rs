@@ -201,6 +201,24 @@ pub mod api {
         helm::client(&kube, settings).map_err(|error| fail(&call, error))
     }
 
+    /// The versions of a chart that a repository offers, previews too, in the order of its index: an array of maps of `version` and `digest`
+    /// (sha256 of the archive; `()` where the index doesn't tell it).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let newest = helm::published("https://traefik.github.io/charts", "traefik")[0].version;
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn published(call: NativeCallContext, repo: &str, chart: &str) -> Result<rhai::Array, Box<EvalAltResult>> {
+        let context = context(&call);
+        let found = block(&call, &context, helm::published(&context.run, repo, chart))?;
+        let entry = |one: helm::Published| {
+            let digest = one.digest.map_or(Dynamic::UNIT, Dynamic::from);
+            Map::from([("version".into(), one.version.into()), ("digest".into(), digest)]).into()
+        };
+        Ok(found.into_iter().map(entry).collect())
+    }
+
     /// Installs or upgrades a release, where its chart or its values differ from what is wanted or its last change didn't
     /// come to its end; what differs is shown object by object, with `--plan` only that. Else it does nothing, and needs
     /// neither Helm nor the chart for it. Waits until all pods are there; where they don't come, the error says why. A release that a killed run

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::publisher::serve;
 use crate::support::lab::{Lab, Step};
+use crate::support::serve::serve;
 
 /// Serves until it is dropped.
 pub struct Registry {

@@ -7,6 +7,7 @@ pub mod lab;
 pub mod place;
 pub mod playbook;
 pub mod scan;
+pub mod serve;
 pub mod sshd;
 pub mod user;
 
