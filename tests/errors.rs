@@ -87,6 +87,13 @@ fn several_failures_in_parallel() {
 }
 
 #[test]
+fn value_that_is_too_large() {
+    insta::assert_snapshot!(error(
+        "let list = \"[\";\nlist.pad(250000, \"0,\");\nlet all = parse_yaml(list + \"0]\");\n"
+    ));
+}
+
+#[test]
 fn thrown_map() {
     insta::assert_snapshot!(error("throw #{ message: \"the disk is full\", disk: \"sda\" };\n"));
 }

@@ -42,6 +42,9 @@ pub fn reader() -> Engine {
     engine
 }
 
+/// How large values may be, for people; see `limit`.
+pub(super) const LIMITS: &str = "a map or an array holds at most 100,000 values, those inside of its own included, and a text 64 MB: take out what is needed before";
+
 /// Everything explicit: the defaults of a debug build differ from those of a release build.
 fn limit(engine: &mut Engine) {
     engine

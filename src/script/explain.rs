@@ -5,7 +5,7 @@ use rhai::{EvalAltResult, ParseErrorType, Position};
 use super::check::Library;
 use super::diagnostic::innermost;
 use super::errors::{Failure, failure_of};
-use super::{Catalog, Folders, Sources};
+use super::{Catalog, Folders, Sources, engine};
 use crate::error::Error;
 
 /// What is needed to explain errors of one script.
@@ -35,6 +35,9 @@ impl Explainer<'_> {
                 ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_),
                 _,
             ) => self.mistake(&source, position),
+            EvalAltResult::ErrorDataTooLarge(what, _) => {
+                Some(Error::script(format!("{what} too large")).help(engine::LIMITS))
+            }
             _ => None,
         };
         if let Some(explained) = explained {
