@@ -8,6 +8,9 @@
 {{- if $port.allowACMEByPass }}
 - --entryPoints.{{ $name }}.allowACMEByPass=true
 {{- end }}
+{{- with (($port.transport).respondingTimeouts).readTimeout }}
+- --entryPoints.{{ $name }}.transport.respondingTimeouts.readTimeout={{ . }}
+{{- end }}
 {{- with $port.http }}
 {{- with .redirections }}
 {{- with .entryPoint }}
