@@ -10,7 +10,7 @@ use crate::journey::{platform, trial};
 use crate::support::lab::{Lab, Step, k3srun};
 use crate::support::said;
 
-/// What Prometheus asks, by job, and how many targets each has.
+/// What Prometheus always asks, by job, and how many targets each has.
 const TARGETS: &[(&str, usize)] = &[
     ("apiserver", 1),
     ("cert-manager", 1),
@@ -24,6 +24,9 @@ const TARGETS: &[(&str, usize)] = &[
     ("node-exporter", 2),
     ("traefik-metrics", 1),
 ];
+
+/// What it also asks where a setting of `[monitoring]` is on.
+const OPTIONAL: &[(&str, &str)] = &[("grafana", "kps-grafana"), ("kube_state_metrics", "kube-state-metrics")];
 
 /// Where the parts of monitoring would listen.
 const PORTS: &[&str] = &["3000", "8080", "9090", "9093", "9094", "9100"];
@@ -61,6 +64,15 @@ fn eventually(seconds: u64, question: impl Fn() -> Step) -> Step {
     }
 }
 
+/// Whether a setting of `[monitoring]` is on in this lab.
+fn is_on(lab: &Lab, setting: &str) -> Step<bool> {
+    let path = lab.file("cluster.toml");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let config: toml::Table = text.parse().map_err(|error| format!("{path}: {error}"))?;
+    let given = config.get("monitoring").and_then(|monitoring| monitoring.get(setting));
+    Ok(given.and_then(toml::Value::as_bool).unwrap_or(true))
+}
+
 fn all_up(lab: &Lab) -> Step {
     let answer = ask(lab, "kps-prometheus:9090", "/api/v1/targets?state=active")?;
     let mut up: BTreeMap<&str, usize> = BTreeMap::new();
@@ -72,7 +84,12 @@ fn all_up(lab: &Lab) -> Step {
             down.push(format!("{}: {} {}", target["scrapeUrl"], target["health"], target["lastError"]));
         }
     }
-    let expected: BTreeMap<&str, usize> = TARGETS.iter().copied().collect();
+    let mut expected: BTreeMap<&str, usize> = TARGETS.iter().copied().collect();
+    for (setting, job) in OPTIONAL {
+        if is_on(lab, setting)? {
+            expected.insert(job, 1);
+        }
+    }
     if up == expected && down.is_empty() { Ok(()) } else { Err(format!("up: {up:?}\nnot up: {down:#?}")) }
 }
 
@@ -146,7 +163,7 @@ fn memory() -> Step {
     }
 }
 
-/// There is no Grafana in the lab, so a service of its name stands there while this runs.
+/// Where there is no Grafana in the lab, a service of its name stands there while this runs.
 fn password() -> Step {
     const MAKE: &str = r#"
         import "cluster" as cluster;
@@ -154,8 +171,9 @@ fn password() -> Step {
         let master = cluster::connect(cluster::master(cluster::load().nodes));
         monitoring::grafana_login(kube::connect(master.host));"#;
     let lab = platform()?;
+    let installed = is_on(lab, "grafana")?;
     let (status, missing) = lab.with_config("grafana.rhai", &[], &[])?;
-    if status == 0 || !missing.contains("Grafana is not installed") {
+    if !installed && (status == 0 || !missing.contains("Grafana is not installed")) {
         return Err(format!("grafana.rhai ended with {status} where there is no Grafana:\n{missing}"));
     }
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -176,7 +194,9 @@ fn password() -> Step {
         if told.contains(&first) {
             return Err(format!("the password was shown when it was made:\n{told}"));
         }
-        lab.exec("master", "k3s kubectl -n monitoring create service clusterip kps-grafana --tcp=80:3000")?;
+        if !installed {
+            lab.exec("master", "k3s kubectl -n monitoring create service clusterip kps-grafana --tcp=80:3000")?;
+        }
         let (status, shown) = lab.with_config("grafana.rhai", &["-vv"], &[])?;
         if status != 0 || !shown.lines().any(|line| line == first) {
             return Err(format!("grafana.rhai ended with {status}, and doesn't show the password:\n{shown}"));
@@ -188,6 +208,9 @@ fn password() -> Step {
         Ok(())
     };
     let checked = check();
+    if installed {
+        return checked;
+    }
     let remove = "k3s kubectl -n monitoring delete --ignore-not-found secret/grafana-admin service/kps-grafana";
     lab.exec("master", remove)?;
     checked

@@ -29,9 +29,13 @@ impl Lab {
         Lab::make(purpose, &["--bare"])
     }
 
-    /// Makes two fresh machines whose cluster.toml asks for everything that can run on a cluster.
+    /// Makes two fresh machines whose cluster.toml asks for everything that can run on a cluster: what the project builds, or what
+    /// is in the folder `K3SRUN_TEST_PLATFORM`.
     pub fn with_platform(purpose: &str) -> Step<Lab> {
-        Lab::make(purpose, &[])
+        match std::env::var("K3SRUN_TEST_PLATFORM") {
+            Ok(folder) => Lab::make(purpose, &["--platform", &folder]),
+            Err(_) => Lab::make(purpose, &[]),
+        }
     }
 
     fn make(purpose: &str, options: &[&str]) -> Step<Lab> {
