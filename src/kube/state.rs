@@ -19,11 +19,9 @@ pub(super) fn of(object: &Value, until: Option<&str>) -> State {
     let kind = object["kind"].as_str().unwrap_or_default();
     match (until, kind) {
         (Some(until), "Pod") if object["status"]["phase"] == until => State::Done,
+        (until, "Deployment" | "StatefulSet" | "DaemonSet") if until.is_none_or(is_readiness) => workload(object),
         (Some(until), _) => condition(object, until),
         (None, "Pod") => pod(object),
-        (None, "Deployment") => rolled_out(object, "availableReplicas"),
-        (None, "StatefulSet") => rolled_out(object, "readyReplicas"),
-        (None, "DaemonSet") => daemon_set(object),
         (None, "Job") => match condition(object, "Failed") {
             State::Done => State::Failed(reason(object, "Failed")),
             _ => condition(object, "Complete"),
@@ -39,6 +37,20 @@ pub(super) fn of(object: &Value, until: Option<&str>) -> State {
     }
 }
 
+/// Whether one who waits for this condition of a workload waits for its pods. The API server's own condition `Available` holds
+/// with fewer of them than are wanted, down to none where `maxUnavailable` allows that.
+fn is_readiness(until: &str) -> bool {
+    ["available", "ready"].contains(&until.to_ascii_lowercase().as_str())
+}
+
+/// Whether what is said of an object is about its present generation: by `observedGeneration`, where its controller tells that.
+fn is_seen(object: &Value, said: &Value) -> bool {
+    let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
+    said["observedGeneration"].as_i64().is_none_or(|observed| observed >= generation)
+}
+
+const UNSEEN: &str = "not seen by its controller yet";
+
 fn find<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     let conditions = object["status"]["conditions"].as_array()?;
     conditions.iter().find(|condition| condition["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case(name)))
@@ -46,6 +58,7 @@ fn find<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
 
 fn condition(object: &Value, name: &str) -> State {
     match find(object, name) {
+        Some(condition) if !is_seen(object, condition) => State::Waiting(UNSEEN.to_owned()),
         Some(condition) if condition["status"] == "True" => State::Done,
         _ => State::Waiting(reason(object, name)),
     }
@@ -102,33 +115,32 @@ fn ended(state: &Value) -> String {
     format!("ended with status {status} ({reason})")
 }
 
-fn rolled_out(object: &Value, field: &str) -> State {
-    let number = |value: &Value| value.as_i64().unwrap_or_default();
-    let (spec, status) = (&object["spec"], &object["status"]);
-    let wanted = spec["replicas"].as_i64().unwrap_or(1);
-    if let Some(progressing) = find(object, "Progressing")
-        && progressing["reason"] == "ProgressDeadlineExceeded"
-    {
+/// Whether all pods that a workload wants are there, of its present generation and available, and no others.
+fn workload(object: &Value) -> State {
+    let status = &object["status"];
+    // A controller that has not yet seen the object has said nothing at all.
+    if status["observedGeneration"].is_null() || !is_seen(object, status) {
+        return State::Waiting(UNSEEN.to_owned());
+    }
+    if find(object, "Progressing").is_some_and(|condition| condition["reason"] == "ProgressDeadlineExceeded") {
         return State::Failed(reason(object, "Progressing"));
     }
-    if number(&status["observedGeneration"]) < number(&object["metadata"]["generation"]) {
-        return State::Waiting("not seen by its controller yet".into());
-    }
-    let (updated, there, total) =
-        (number(&status["updatedReplicas"]), number(&status[field]), number(&status["replicas"]));
-    match updated >= wanted && there >= wanted && total <= wanted {
-        true => State::Done,
-        false => State::Waiting(format!("{there} of {wanted} replicas are there, {updated} of them new")),
-    }
-}
-
-fn daemon_set(object: &Value) -> State {
-    let number = |name: &str| object["status"][name].as_i64().unwrap_or_default();
-    let wanted = number("desiredNumberScheduled");
-    let seen = number("observedGeneration") >= object["metadata"]["generation"].as_i64().unwrap_or_default();
-    match seen && number("updatedNumberScheduled") >= wanted && number("numberAvailable") >= wanted {
-        true => State::Done,
-        false => State::Waiting(format!("{} of {wanted} pods are there", number("numberAvailable"))),
+    let count = |name: &str| status[name].as_i64().unwrap_or_default();
+    let (wanted, new, available, all) = if object["kind"] == "DaemonSet" {
+        let [wanted, new, available] =
+            ["desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"].map(count);
+        (wanted, new, available, wanted)
+    } else {
+        let [new, available, all] = ["updatedReplicas", "availableReplicas", "replicas"].map(count);
+        (object["spec"]["replicas"].as_i64().unwrap_or(1), new, available, all)
+    };
+    match available < wanted || new < wanted || all > wanted {
+        false => State::Done,
+        true if new < wanted => {
+            State::Waiting(format!("{available} of {wanted} pods are available, {new} of them new"))
+        }
+        true if all > wanted => State::Waiting(format!("old pods are left: {}", all - wanted)),
+        true => State::Waiting(format!("{available} of {wanted} pods are available")),
     }
 }
 
@@ -144,11 +156,62 @@ mod tests {
             "kind": "Deployment", "metadata": { "generation": 2 }, "spec": { "replicas": 2 },
             "status": { "observedGeneration": 1, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 2 },
         });
-        assert_eq!(of(&object, None), State::Waiting("not seen by its controller yet".into()));
+        assert_eq!(of(&object, None), State::Waiting(UNSEEN.into()));
         object["status"]["observedGeneration"] = 2.into();
-        assert!(matches!(of(&object, None), State::Waiting(_)));
+        assert_eq!(of(&object, None), State::Waiting("old pods are left: 1".into()));
         object["status"]["replicas"] = 2.into();
         assert_eq!(of(&object, None), State::Done);
+    }
+
+    #[test]
+    fn no_workload_is_available_without_all_of_its_pods() {
+        // What k3s's metrics-server says with `maxUnavailable: 1` while it has no pod that works.
+        let deployment = json!({
+            "kind": "Deployment", "metadata": { "generation": 1 }, "spec": { "replicas": 1 },
+            "status": { "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1,
+                "conditions": [{ "type": "Available", "status": "True", "message": "Deployment has minimum availability." }] },
+        });
+        let stateful_set = json!({
+            "kind": "StatefulSet", "metadata": { "generation": 1 }, "spec": { "replicas": 1, "minReadySeconds": 10 },
+            "status": { "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 0 },
+        });
+        let daemon_set = json!({
+            "kind": "DaemonSet", "metadata": { "generation": 1 },
+            "status": { "observedGeneration": 1, "desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberReady": 1 },
+        });
+        for object in [&deployment, &stateful_set, &daemon_set] {
+            for until in [None, Some("Available"), Some("available"), Some("Ready")] {
+                let waiting = State::Waiting("0 of 1 pods are available".into());
+                assert_eq!(of(object, until), waiting, "{} {until:?}", object["kind"]);
+            }
+        }
+        assert_eq!(of(&deployment, Some("Progressing")), State::Waiting("no condition Progressing yet".into()));
+    }
+
+    #[test]
+    fn what_was_said_of_an_earlier_generation_does_not_count() {
+        let mut object = json!({
+            "kind": "Prometheus", "metadata": { "generation": 2 },
+            "status": { "conditions": [{ "type": "Available", "status": "True", "observedGeneration": 1 }] },
+        });
+        assert_eq!(of(&object, Some("Available")), State::Waiting(UNSEEN.into()));
+        object["status"]["conditions"][0]["observedGeneration"] = 2.into();
+        assert_eq!(of(&object, Some("Available")), State::Done);
+        let fresh =
+            json!({ "kind": "DaemonSet", "metadata": { "generation": 1 }, "status": { "desiredNumberScheduled": 0 } });
+        assert_eq!(of(&fresh, None), State::Waiting(UNSEEN.into()));
+    }
+
+    #[test]
+    fn a_rollout_that_has_failed_says_so_until_its_object_is_changed() {
+        let mut object = json!({
+            "kind": "Deployment", "metadata": { "generation": 3 }, "spec": { "replicas": 1 },
+            "status": { "observedGeneration": 3, "conditions": [{ "type": "Progressing", "status": "False",
+                "reason": "ProgressDeadlineExceeded", "message": "timed out progressing" }] },
+        });
+        assert_eq!(of(&object, Some("Available")), State::Failed("Progressing: timed out progressing".into()));
+        object["metadata"]["generation"] = 4.into();
+        assert_eq!(of(&object, Some("Available")), State::Waiting(UNSEEN.into()));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub struct WaitOptions {
     /// The object's namespace; `default`.
     pub namespace: Option<String>,
     /// A condition (`Ready`, `Available`, ..), a phase of a pod (`Running`, `Succeeded`), `exists` or `gone`. Default: what
-    /// fits the kind: rolled out, ready, completed.
+    /// fits the kind: rolled out, ready, completed. A deployment, statefulset or daemonset is ready, available and rolled out
+    /// when all pods that it wants are of its present generation and available.
     pub until: Option<String>,
     /// Limit in seconds; 300.
     pub timeout: Option<serde_json::Number>,

@@ -65,6 +65,8 @@ pub mod api {
 
     /// Waits for an object. Options: `namespace` (`default`), `until` (in quotes, as it is a word of the language: a
     /// condition like `Ready`, a phase of a pod, `exists` or `gone`; default: what fits the kind), `timeout` in seconds (300).
+    /// A deployment, a statefulset or a daemonset is ready, available and rolled out when all pods that it wants are of its
+    /// present generation and available: the condition `Available` of the API may hold without any.
     /// The error of one that waited in vain has the reason `timeout`, and in its output what diagnosis() finds.
     ///
     /// # Example
