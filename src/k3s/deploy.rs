@@ -127,10 +127,10 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
         _ if run.is_plan() => facts,
         Some(action) => {
             let watch = start::begin(host, role, action.verb).await?;
-            start::wait(host, options, &facts, &watch).await?
+            start::wait(host, options, new.one("server"), &facts, &watch).await?
         }
         None if facts.is_ready() => facts,
-        None => start::wait(host, options, &facts, &start::Watch::now()).await?,
+        None => start::wait(host, options, new.one("server"), &facts, &start::Watch::now()).await?,
     };
     let marks = Marks::new(&new, &options.reserved_labels, &old);
     let marked = match &ready.node {

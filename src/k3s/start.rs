@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::diagnosis::{SYMPTOMS, Symptom, Verdict, progress, recognise};
+use super::diagnosis::{OF_OTHERS, Verdict, progress, recognise};
 use super::options::Options;
 use super::probe::{Facts, STATE, read};
 use super::settings::Role;
+use super::symptoms::{SILENT, SYMPTOMS, Symptom};
 use crate::error::{Error, Result};
 use crate::host::{Host, ScriptOptions, quote};
 use crate::report::Level;
@@ -29,6 +30,12 @@ const STABLE: i64 = 6;
 /// So many restarts while we watch mean that k3s doesn't get up by itself.
 const RESTARTS: u64 = 3;
 
+/// An agent that has said nothing for so long is helped out: does its server answer? Asked again as often.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// What start.sh ends with where an agent's token is missing.
+const NO_TOKEN: i32 = 8;
+
 /// A start that is watched: where its journal begins.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
@@ -44,11 +51,31 @@ impl Watch {
     }
 }
 
-/// Starts or restarts the unit; returns at once.
+/// Starts or restarts the unit; returns at once, or when one that is starting can be stopped.
+///
+/// # Errors
+/// Host when systemd refuses it, or an agent would wait for a token that isn't there.
 pub async fn begin(host: &Host, role: Role, action: &str) -> Result<Watch> {
-    let script = format!("unit={} action={action}\n{START}", role.unit());
-    let options = ScriptOptions::titled(format!("systemctl {action} {}", role.unit())).timeout(60);
-    let output = host.check(&script, &options).await?;
+    let unit = role.unit();
+    let script = format!("unit={unit} action={action}\n{START}");
+    let title = format!("systemctl {action} {unit}");
+    host.activity(&title);
+    let output = host.script(&script, &ScriptOptions::titled(&title).timeout(100)).await;
+    host.activity("");
+    let output = output?;
+    match output.status {
+        0 => {}
+        NO_TOKEN => {
+            return Err(Error::host(format!("there is no token in {}", output.text().trim())).on(host.name()).help(
+                "a file of /etc/rancher/k3s/config.yaml.d on the host names it (token-file): take that line away",
+            ));
+        }
+        status => {
+            return Err(Error::host(format!("`{title}` failed with exit status {status}"))
+                .on(host.name())
+                .output(output.tail()));
+        }
+    }
     let mut watch = Watch::default();
     for line in output.text().lines() {
         match line.split_once('=') {
@@ -69,24 +96,32 @@ struct Line {
     cursor: String,
 }
 
-/// Waits until the node is ready: the unit is active and has stayed so, and its kubelet has said Ready since the start.
+/// Waits until the node is ready: the unit is active and has stayed so, and its kubelet has said Ready since the start. That
+/// something answers at a port means nothing: a server that is starting does. `url` is where an agent's server is.
 ///
 /// # Errors
 /// Host, with cause and remedy, as soon as the journal shows an error that waiting doesn't mend, when k3s keeps dying, or
 /// when the time is up.
-pub async fn wait(host: &Host, options: &Options, facts: &Facts, watch: &Watch) -> Result<Facts> {
+pub async fn wait(host: &Host, options: &Options, url: Option<&str>, facts: &Facts, watch: &Watch) -> Result<Facts> {
     let role = options.role;
     let begin = Instant::now();
     let mut seen: Vec<(&'static Symptom, String)> = Vec::new();
     let mut new = watch.clone();
     let mut fewest_restarts = u64::MAX;
-    let mut told = ("", Duration::ZERO);
+    let (mut told, mut asked) = ((String::new(), Duration::ZERO), Duration::ZERO);
     loop {
-        let look = look(host, role, facts, &new).await?;
+        let quiet = seen.iter().all(|(symptom, _)| **symptom == SILENT);
+        let url = url.filter(|_| quiet && begin.elapsed() - asked >= SILENCE);
+        let look = look(host, role, facts, &new, url).await?;
+        if url.is_some() {
+            asked = begin.elapsed();
+            seen.clear();
+            seen.extend(look.silent.then(|| (&SILENT, String::new())));
+        }
         for line in look.lines {
             new.cursor = line.cursor;
             let message = line.message.as_str().unwrap_or_default().to_owned();
-            let Some(symptom) = recognise(&message) else { continue };
+            let Some(symptom) = recognise(role, &message) else { continue };
             if seen.iter().any(|(known, _)| *known == symptom) {
                 continue;
             }
@@ -123,9 +158,13 @@ pub async fn wait(host: &Host, options: &Options, facts: &Facts, watch: &Watch) 
             return Err(failed(host, role, watch, &what, why).await);
         }
         let state = progress(role, &unit.active);
+        let state = match why {
+            Some((symptom, _)) if !unit.is_active() => format!("{state}: {}", symptom.cause),
+            _ => state.to_owned(),
+        };
         if told.0 != state || begin.elapsed() - told.1 >= TELL {
-            told = (state, begin.elapsed());
             host.activity(format!("k3s: {state} ({} s)", begin.elapsed().as_secs()));
+            told = (state, begin.elapsed());
         }
         sleep(PAUSE.min(left)).await;
     }
@@ -134,28 +173,38 @@ pub async fn wait(host: &Host, options: &Options, facts: &Facts, watch: &Watch) 
 struct Look {
     facts: Facts,
     lines: Vec<Line>,
+    /// Whether an agent's server was asked and didn't answer.
+    silent: bool,
 }
 
-/// Reads unit, node and the telling lines of the journal.
-async fn look(host: &Host, role: Role, facts: &Facts, watch: &Watch) -> Result<Look> {
-    let patterns: Vec<String> = SYMPTOMS.iter().map(|symptom| format!("-e {}", quote(symptom.fragment))).collect();
+/// Reads unit, node and the telling lines of the journal; asks the server at `url` for a word.
+async fn look(host: &Host, role: Role, facts: &Facts, watch: &Watch, url: Option<&str>) -> Result<Look> {
+    let of_role = SYMPTOMS.iter().filter(|symptom| symptom.concerns(role));
+    let keys: BTreeSet<&str> = of_role.map(Symptom::key).collect();
     let script = format!(
-        "unit={} data={} node={}\n{STATE}\nunit_state\n[ \"$(systemctl is-active $unit.service)\" != active ] || node_state\n\
+        "unit={} data={} node={} url={}\n{STATE}\nunit_state\n\
+         if [ \"$(systemctl is-active $unit.service)\" = active ]; then node_state; else ask_server; fi\n\
          echo '--'\n{} | grep -F {} | head -n 200\nexit 0",
         role.unit(),
         quote(&facts.data),
         quote(&facts.name),
+        quote(url.unwrap_or_default()),
         journal(role, watch),
-        patterns.join(" "),
+        patterns(keys),
     );
     let output = host.script(&script, &ScriptOptions::titled("watching k3s").timeout(60)).await?;
     let text = output.text();
     let (state, journal) = text.split_once("\n--").unwrap_or((&text, ""));
     let lines = journal.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(Look { facts: read(state), lines })
+    Ok(Look { facts: read(state), lines, silent: state.lines().any(|line| line == "server=silent") })
 }
 
-/// The command that prints the journal of the start that is watched, a JSON object a line.
+/// Texts as arguments of `grep -F`.
+fn patterns<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    texts.into_iter().map(|text| format!("-e {}", quote(text))).collect::<Vec<_>>().join(" ")
+}
+
+/// The command that prints the journal of the start that is watched, a JSON object a line, without what others have asked for.
 fn journal(role: Role, watch: &Watch) -> String {
     let after = match watch.cursor.as_str() {
         "" => "--since=now".to_owned(),
@@ -165,9 +214,8 @@ fn journal(role: Role, watch: &Watch) -> String {
         "journalctl -q --no-pager -u {}.service {after} -o json --output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID",
         role.unit()
     );
-    if !watch.before.is_empty() {
-        command.push_str(&format!(" | grep -vF {}", quote(&watch.before)));
-    }
+    let before = Some(watch.before.as_str()).filter(|id| !id.is_empty());
+    command.push_str(&format!(" | grep -vF {}", patterns(OF_OTHERS.iter().copied().chain(before))));
     command
 }
 
@@ -177,6 +225,12 @@ fn without_time(line: &str) -> &str {
         Some((_, rest)) => rest,
         None => line,
     }
+}
+
+/// What k3s says when it ends: the text of such a line.
+fn last_words(line: &str) -> Option<&str> {
+    let (_, said) = line.split_once("level=fatal msg=\"")?;
+    Some(said.strip_suffix('"').unwrap_or(said).trim_start_matches("Error: "))
 }
 
 /// The error with cause, remedy, and the last complaints of the journal.
@@ -200,14 +254,38 @@ async fn failed(host: &Host, role: Role, watch: &Watch, what: &str, why: Option<
             // The line that tells the cause, and what came last.
             lines.insert(0, line);
             let mut told = BTreeSet::new();
-            lines.retain(|line| told.insert(without_time(line).to_owned()));
-            let last = lines.len().saturating_sub(3).max(1);
-            lines.drain(1..last);
+            lines.retain(|line| !line.is_empty() && told.insert(without_time(line).to_owned()));
+            let last = lines.len().saturating_sub(3).max(1).min(lines.len());
+            lines.drain(1.min(last)..last);
             let end = if symptom.remedy.ends_with('?') { "" } else { "." };
             Error::host(format!("k3s {what}: {}", symptom.cause)).help(format!("{}{end} {journal}", symptom.remedy))
         }
-        None => Error::host(format!("k3s {what}")).help(journal),
+        None => Error::host(match lines.iter().rev().find_map(|line| last_words(line)) {
+            Some(said) => format!("k3s {what}: it says: {said}"),
+            None => format!("k3s {what}"),
+        })
+        .help(journal),
     };
     let output = host.run_context().secrets().masked(&lines.join("\n"));
     error.on(host.name()).output(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_k3s_is_told_though_nobody_knows_it() {
+        let line = r#"time="2026-11-27T05:46:46Z" level=fatal msg="Error: the moon is full""#;
+        assert_eq!(last_words(line), Some("the moon is full"));
+        assert_eq!(last_words("level=info msg=\"k3s is up and running\""), None);
+    }
+
+    #[test]
+    fn the_journal_is_read_without_earlier_starts_and_what_others_ask_for() {
+        let watch = Watch { cursor: "s=1".into(), before: "abc".into() };
+        let command = journal(Role::Server, &watch);
+        assert!(command.starts_with("journalctl -q --no-pager -u k3s.service --after-cursor='s=1' "), "{command}");
+        assert!(command.contains(" | grep -vF -e 'Sending HTTP/' ") && command.ends_with(" -e 'abc'"), "{command}");
+    }
 }

@@ -13,3 +13,9 @@ node_state() {
   [ -s "$data/agent/kubelet.kubeconfig" ] || return 0
   timeout 8 /usr/local/bin/k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" --request-timeout=5s get node "$node" -o jsonpath='{"node.name="}{.metadata.name}{"\nnode.labels="}{.metadata.labels}{"\nnode.taints="}{.spec.taints}{"\nnode.ready="}{.status.conditions[?(@.type=="Ready")].status}{"\nnode.heartbeat="}{.status.conditions[?(@.type=="Ready")].lastHeartbeatTime}{"\nnode.message="}{.status.conditions[?(@.type=="Ready")].message}{"\nnode.addresses="}{.status.addresses[?(@.type=="InternalIP")].address}{"\nnode.version="}{.status.nodeInfo.kubeletVersion}{"\n"}' 2>/dev/null
 }
+# Whether the server at $url says a word; k3s's own kubectl is what every host with k3s has.
+ask_server() {
+  [ -n "$url" ] || return 0
+  said=$(timeout 8 /usr/local/bin/k3s kubectl --kubeconfig /dev/null --server "$url" --token none --insecure-skip-tls-verify --request-timeout=5s get --raw /ping 2>/dev/null)
+  [ "$said" = pong ] || echo server=silent
+}
