@@ -71,7 +71,7 @@ pub fn normal(text: &str, folder: &Path) -> String {
     }
     let numbers = [
         (r": [1-9]\d* changed, \d+ ok", ": N changed, N ok"),
-        (r"v1\.34\.\d+\+k3s(-lab|\d+)", "VERSION"),
+        (r"v1\.3[4-9]\.\d+\+k3s(-lab|\d+)", "VERSION"),
         (r"!=\s+[0-9a-f]{64}", "!= HASH"),
         // By chance it is one or the other.
         (r"kex_exchange_identification: [\s\S]*? port 22\n", "kex_exchange_identification: CLOSED OR RESET\n"),

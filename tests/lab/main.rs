@@ -198,6 +198,8 @@ fn mistakes_are_explained_and_change_nothing() {
         (vec!["up", "--k3s", &missing], "is not a k3s executable"),
         (vec!["up", "--k3s", &k3s, "--platform", &missing], "has no images"),
         (vec!["up", "--bare", "--platform", &missing], "there is no use for --platform"),
+        (vec!["up", "--kubernetes", "1.3"], "the lab has no Kubernetes 1.3"),
+        (vec!["up", "--kubernetes", "1.37", "--k3s", &k3s], "there is no use for --kubernetes"),
         (vec!["up", "--workers", "0"], "a lab can't have 0 workers"),
         (vec!["up", "--debian", "9"], "the lab has no Debian 9"),
         (vec!["up", "--debian", "12", "--minimal"], "too old a sudo-rs for --minimal"),

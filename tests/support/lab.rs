@@ -44,9 +44,10 @@ impl Lab {
         LABS.lock().unwrap_or_else(PoisonError::into_inner).push(Lab::named(lab.name.clone()));
         let mut args = vec!["up"];
         args.extend(options);
-        let k3s = std::env::var("K3SRUN_TEST_K3S").ok();
-        if let Some(k3s) = &k3s {
-            args.extend(["--k3s", k3s]);
+        let chosen = [("--k3s", "K3SRUN_TEST_K3S"), ("--kubernetes", "K3SRUN_TEST_KUBERNETES")]
+            .map(|(option, variable)| (option, std::env::var(variable)));
+        for (option, value) in &chosen {
+            args.extend(value.iter().flat_map(|value| [option, value.as_str()]));
         }
         lab.control(&args)?;
         Ok(lab)

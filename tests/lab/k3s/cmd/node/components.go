@@ -43,7 +43,7 @@ func runChild(command *cobra.Command) int {
 func runContainerd() int {
 	// etcd, which is in this executable too, has registered the same gRPC metrics.
 	prometheus.DefaultRegisterer = prometheus.NewRegistry()
-	return process.Component(func() error { return containerd.App().Run(os.Args) })
+	return process.Component(func() error { return runApp(containerd.App()) })
 }
 
 func runKubectl() int {
@@ -58,11 +58,25 @@ func runKubectl() int {
 func runCtr() int {
 	setDefault("CONTAINERD_ADDRESS", layout.ContainerdSocket)
 	setDefault("CONTAINERD_NAMESPACE", "k8s.io")
-	if err := ctr.New().Run(os.Args); err != nil {
+	if err := runApp(ctr.New()); err != nil {
 		fmt.Fprintln(os.Stderr, "ctr:", err)
 		return 1
 	}
 	return 0
+}
+
+// runApp runs an application of urfave/cli: of its version 2 with containerd 2.3, of version 3 with containerd 2.4.
+func runApp(app any) error {
+	switch app := app.(type) {
+	case interface{ Run([]string) error }:
+		return app.Run(os.Args)
+	case interface {
+		Run(context.Context, []string) error
+	}:
+		return app.Run(context.Background(), os.Args)
+	default:
+		panic(fmt.Sprintf("no way to run a %T", app))
+	}
 }
 
 func setDefault(name, value string) {
