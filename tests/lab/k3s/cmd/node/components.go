@@ -20,24 +20,34 @@ import (
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 
+	"k3srun.test/lab/k3s/internal/cloud"
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/process"
 )
 
 // components are what this executable is under other names. They return the status to exit with.
 var components = map[string]func() int{
-	"kube-controller-manager": func() int { return runChild(controllermanager.NewControllerManagerCommand()) },
-	"kube-scheduler":          func() int { return runChild(scheduler.NewSchedulerCommand()) },
-	"kube-proxy":              func() int { return runChild(kubeproxy.NewProxyCommand()) },
-	"kubelet":                 func() int { return runChild(kubelet.NewKubeletCommand(context.Background())) },
-	"containerd":              runContainerd,
-	"kubectl":                 runKubectl,
-	"ctr":                     runCtr,
+	"kube-controller-manager":  func() int { return runChild(controllermanager.NewControllerManagerCommand()) },
+	"cloud-controller-manager": runCloudController,
+	"kube-scheduler":           func() int { return runChild(scheduler.NewSchedulerCommand()) },
+	"kube-proxy":               func() int { return runChild(kubeproxy.NewProxyCommand()) },
+	"kubelet":                  func() int { return runChild(kubelet.NewKubeletCommand(context.Background())) },
+	"containerd":               runContainerd,
+	"kubectl":                  runKubectl,
+	"ctr":                      runCtr,
 }
 
 func runChild(command *cobra.Command) int {
 	command.SilenceUsage = true
 	return process.Component(func() error { return cli.RunNoErrOutput(command) })
+}
+
+func runCloudController() int {
+	command, err := cloud.Command()
+	if err != nil {
+		return process.Component(func() error { return err })
+	}
+	return runChild(command)
 }
 
 func runContainerd() int {

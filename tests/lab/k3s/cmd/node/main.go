@@ -35,13 +35,17 @@ func main() {
 			logrus.Errorf("%v", fatal)
 			os.Exit(fatal.Code)
 		}
+		var abort process.Abort
+		if errors.As(err, &abort) {
+			logrus.Fatal(abort.Reason)
+		}
 		logrus.Fatalf("Error: %v", err)
 	}
 }
 
 func run(args []string) error {
 	parser := configfile.Parser{
-		Readers: []string{"server", "agent", "etcd-snapshot"},
+		Readers: configfile.Readers,
 		KnownFlags: map[string][]string{
 			"server":        options.Names(options.ServerFlags()),
 			"etcd-snapshot": commands.SnapshotFlagNames(),
@@ -50,10 +54,10 @@ func run(args []string) error {
 	}
 	args, err := parser.Parse(args)
 	if err != nil {
-		return err
+		return process.Abort{Reason: err.Error()}
 	}
 	app := &cli.App{
-		Name: "k3s", Usage: "Kubernetes, but small and simple", Version: version.Version,
+		Name: "k3s", Usage: "Kubernetes, but small and simple", HideVersion: true,
 		DisableSliceFlagSeparator: true,
 		Commands: []*cli.Command{
 			{Name: "server", Usage: "Run management server", Flags: options.ServerFlags(), Action: func(c *cli.Context) error {
@@ -66,7 +70,7 @@ func run(args []string) error {
 				opts := options.NodeFrom(c)
 				return serve(c, opts.Debug, func(ctx context.Context, systemd notify.Socket) error { return agent.Run(ctx, opts, systemd, args[1:]) })
 			}},
-			commands.EtcdSnapshot(), commands.SecretsEncrypt(), commands.Token(),
+			commands.EtcdSnapshot(), commands.SecretsEncrypt(), commands.Token(), commands.Certificate(),
 		},
 	}
 	return app.Run(args)
@@ -102,13 +106,7 @@ func serve(c *cli.Context, debug bool, service func(context.Context, notify.Sock
 		return err
 	}
 	err = service(ctx, systemd)
-	if errors.Is(err, errSignalled) {
-		return nil
-	}
-	var fatal process.FatalError
-	var ended process.EndedError
-	if !errors.As(err, &fatal) && errors.As(err, &ended) {
-		logrus.Errorf("Shutdown request received: %v", err)
+	if errors.Is(err, errSignalled) || process.InOrder(err) {
 		return nil
 	}
 	return err

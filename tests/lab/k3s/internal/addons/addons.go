@@ -7,87 +7,113 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
 
+	"k3srun.test/lab/k3s/internal/events"
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/options"
 )
 
-const interval = 15 * time.Second
+const (
+	interval = 15 * time.Second
+	// firstPause is how long after its readiness a server of k3s applies its first manifest. Until then the cluster has no
+	// add-ons at all, and nodes lack the rights that a manifest gives them.
+	firstPause = 2 * time.Second
+)
 
-//go:embed manifests/*.yaml
+//go:embed manifests
 var packaged embed.FS
 
 // Deployer keeps the cluster's add-ons like the files in one directory.
 type Deployer struct {
 	opts    options.Server
 	cluster *cluster
+	client  kubernetes.Interface
 	// applied remembers each file's time and size, so that an unchanged file costs nothing.
 	applied map[string]string
 }
 
-// New makes a deployer that acts with the rights of config.
-func New(config *rest.Config, opts options.Server) (*Deployer, error) {
+// New makes a deployer that acts with the rights of config, which are those of client.
+func New(config *rest.Config, client kubernetes.Interface, opts options.Server) (*Deployer, error) {
 	cluster, err := newCluster(config)
 	if err != nil {
 		return nil, err
 	}
-	return &Deployer{opts: opts, cluster: cluster, applied: map[string]string{}}, nil
+	return &Deployer{opts: opts, cluster: cluster, client: client, applied: map[string]string{}}, nil
 }
 
-// Stage rewrites the packaged manifests, and applies the roles without which no node can register.
+// Stage rewrites the packaged manifests, and defines the kind that records them.
 func (d *Deployer) Stage(ctx context.Context) error {
-	if err := fs.WalkDir(packaged, "manifests", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		return d.stage(path, entry.Name())
-	}); err != nil {
-		return err
-	}
 	if err := d.cluster.ensureAddonType(ctx); err != nil {
 		return err
 	}
-	return d.applyFile(ctx, d.opts.Server("manifests", "rolebindings.yaml"))
+	return walkPackaged(func(name string, content []byte) error {
+		if d.disabled(name) {
+			return nil
+		}
+		registry := d.opts.SystemDefaultRegistry
+		if registry != "" {
+			registry += "/"
+		}
+		text := strings.NewReplacer(
+			"%{CLUSTER_DNS}%", d.opts.ClusterDNS, "%{CLUSTER_DOMAIN}%", d.opts.ClusterDomain,
+			"%{SYSTEM_DEFAULT_REGISTRY}%", registry, "%{DEFAULT_LOCAL_STORAGE_PATH}%", filepath.Join(d.opts.DataDir, "storage"),
+		).Replace(string(content))
+		path := d.path(name)
+		if err := layout.MakeDirs(0o700, filepath.Dir(path)); err != nil {
+			return err
+		}
+		logrus.Infof("Writing manifest: %s", path)
+		return layout.WriteFile(path, []byte(text), 0o600)
+	})
 }
 
-func (d *Deployer) stage(path, name string) error {
-	if d.disabled(name) {
-		return nil
-	}
-	content, err := packaged.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	registry := d.opts.SystemDefaultRegistry
-	if registry != "" {
-		registry += "/"
-	}
-	text := strings.NewReplacer(
-		"%{CLUSTER_DNS}%", d.opts.ClusterDNS, "%{CLUSTER_DOMAIN}%", d.opts.ClusterDomain,
-		"%{SYSTEM_DEFAULT_REGISTRY}%", registry, "%{DEFAULT_LOCAL_STORAGE_PATH}%", filepath.Join(d.opts.DataDir, "storage"),
-	).Replace(string(content))
-	logrus.Infof("Writing manifest: %s", d.opts.Server("manifests", name))
-	return layout.WriteFile(d.opts.Server("manifests", name), []byte(text), 0o600)
+// walkPackaged visits the manifests that are part of this executable, by their paths below manifests/.
+func walkPackaged(visit func(name string, content []byte) error) error {
+	return fs.WalkDir(packaged, "manifests", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := packaged.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return visit(strings.TrimPrefix(path, "manifests/"), content)
+	})
 }
+
+func (d *Deployer) path(name string) string { return d.opts.Server("manifests", name) }
 
 // Run applies changed files until ctx ends, and deletes the objects of disabled add-ons.
 func (d *Deployer) Run(ctx context.Context) error {
-	d.removeDisabled(ctx)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(firstPause):
+	}
+	recorder, flush := events.Recorder(d.client, "deploy")
+	defer flush()
+	if err := d.removeDisabled(ctx); err != nil && ctx.Err() == nil {
+		logrus.Errorf("Failed to delete disabled add-ons: %v", err)
+	}
 	for {
 		files, err := manifests(d.opts.Server("manifests"))
 		if err != nil {
 			logrus.Errorf("Failed to list manifests: %v", err)
 		}
 		for _, file := range files {
-			if d.disabled(filepath.Base(file)) {
+			if name, err := filepath.Rel(d.opts.Server("manifests"), file); err != nil || d.disabled(name) {
 				continue
 			}
-			if err := d.applyFile(ctx, file); err != nil && ctx.Err() == nil {
+			if err := d.applyFile(ctx, file, recorder); err != nil && ctx.Err() == nil {
 				logrus.Errorf("Failed to process config: failed to process %s: %v", file, err)
 			}
 		}
@@ -99,7 +125,7 @@ func (d *Deployer) Run(ctx context.Context) error {
 	}
 }
 
-func (d *Deployer) applyFile(ctx context.Context, file string) error {
+func (d *Deployer) applyFile(ctx context.Context, file string, recorder record.EventRecorder) error {
 	info, err := os.Stat(file)
 	if err != nil {
 		return err
@@ -112,34 +138,40 @@ func (d *Deployer) applyFile(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.cluster.apply(ctx, content); err != nil {
+	addon, err := d.cluster.recordAddon(ctx, addonName(file), file, content)
+	if err != nil {
 		return err
 	}
-	if err := d.cluster.recordAddon(ctx, addonName(file), file, content); err != nil {
+	recorder.Eventf(addon, corev1.EventTypeNormal, "ApplyingManifest", "Applying manifest at %q", file)
+	if err := d.cluster.apply(ctx, content, addonName(file)); err != nil {
 		return err
 	}
-	logrus.Infof("Applied manifest %s", file)
+	recorder.Eventf(addon, corev1.EventTypeNormal, "AppliedManifest", "Applied manifest at %q", file)
 	d.applied[file] = stamp
 	return nil
 }
 
 // removeDisabled deletes what an earlier start without the option has deployed.
-func (d *Deployer) removeDisabled(ctx context.Context) {
-	for _, name := range d.opts.Disable {
-		content, err := packaged.ReadFile("manifests/" + name + ".yaml")
-		if err != nil {
-			continue // not packaged here: traefik, servicelb, or a name of the operator's own
+func (d *Deployer) removeDisabled(ctx context.Context) error {
+	return walkPackaged(func(name string, content []byte) error {
+		if !d.disabled(name) {
+			return nil
 		}
-		if err := d.cluster.remove(ctx, addonName(name), content); err != nil && ctx.Err() == nil {
-			logrus.Errorf("Failed to delete disabled add-on %s: %v", name, err)
+		if err := d.cluster.remove(ctx, addonName(name), content); err != nil {
+			return err
 		}
-		_ = os.Remove(d.opts.Server("manifests", name+".yaml"))
-	}
+		if err := os.Remove(d.path(name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		return nil
+	})
 }
 
-func (d *Deployer) disabled(file string) bool {
-	for _, name := range d.opts.Disable {
-		if name == strings.TrimSuffix(strings.TrimSuffix(file, ".yaml"), ".yml") {
+// disabled says whether a manifest, or the folder that it is in, has a name that the operator doesn't want. Most names that
+// are given are of add-ons that aren't here.
+func (d *Deployer) disabled(name string) bool {
+	for _, part := range strings.Split(name, "/") {
+		if slices.Contains(d.opts.Disable, strings.TrimSuffix(part, filepath.Ext(part))) {
 			return true
 		}
 	}

@@ -10,11 +10,14 @@ import (
 	"io"
 	"time"
 
+	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -43,9 +46,13 @@ func newCluster(config *rest.Config) (*cluster, error) {
 	return &cluster{dynamic: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery))}, nil
 }
 
-func (c *cluster) apply(ctx context.Context, manifest []byte) error {
+func (c *cluster) apply(ctx context.Context, manifest []byte, addon string) error {
 	return c.each(manifest, func(client dynamic.ResourceInterface, object *unstructured.Unstructured) error {
 		_, err := client.Apply(ctx, object.GetName(), object, metav1.ApplyOptions{FieldManager: "deploy@k3s", Force: true})
+		if err != nil {
+			name := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
+			err = fmt.Errorf("failed to update %s %s for  %s/%s: %w", name, object.GroupVersionKind(), metav1.NamespaceSystem, addon, err)
+		}
 		return err
 	})
 }
@@ -87,7 +94,7 @@ func (c *cluster) each(manifest []byte, do func(dynamic.ResourceInterface, *unst
 			return err
 		}
 		if err := do(client, object); err != nil {
-			return fmt.Errorf("%s %s: %w", object.GetKind(), object.GetName(), err)
+			return err
 		}
 	}
 }
@@ -118,7 +125,8 @@ func (c *cluster) ensureAddonType(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.apply(ctx, content); err != nil {
+	logrus.Info("Creating embedded CRD addons.k3s.cattle.io")
+	if err := c.apply(ctx, content, "addons"); err != nil {
 		return err
 	}
 	for {
@@ -134,14 +142,20 @@ func (c *cluster) ensureAddonType(ctx context.Context) error {
 	}
 }
 
-func (c *cluster) recordAddon(ctx context.Context, name, source string, content []byte) error {
+// recordAddon notes that a file is deployed. It returns the note, which events are about.
+func (c *cluster) recordAddon(ctx context.Context, name, source string, content []byte) (*corev1.ObjectReference, error) {
 	sum := sha256.Sum256(content)
 	addon := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "k3s.cattle.io/v1", "kind": "Addon",
 		"metadata": map[string]any{"name": name, "namespace": metav1.NamespaceSystem},
 		"spec":     map[string]any{"source": source, "checksum": hex.EncodeToString(sum[:])},
 	}}
-	_, err := c.dynamic.Resource(addonResource).Namespace(metav1.NamespaceSystem).
+	written, err := c.dynamic.Resource(addonResource).Namespace(metav1.NamespaceSystem).
 		Apply(ctx, name, addon, metav1.ApplyOptions{FieldManager: "deploy@k3s", Force: true})
-	return err
+	if err != nil {
+		return nil, err
+	}
+	return &corev1.ObjectReference{
+		APIVersion: "k3s.cattle.io/v1", Kind: "Addon", Namespace: metav1.NamespaceSystem, Name: name, UID: written.GetUID(),
+	}, nil
 }

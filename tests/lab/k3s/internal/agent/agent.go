@@ -5,9 +5,11 @@ package agent
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -20,6 +22,12 @@ import (
 	"k3srun.test/lab/k3s/internal/token"
 )
 
+const (
+	connectPause   = 2 * time.Second
+	configurePause = 6 * time.Second
+	nodePause      = time.Second / 4
+)
+
 // Node is a host that is about to run pods.
 type Node struct {
 	opts     options.Node
@@ -29,53 +37,48 @@ type Node struct {
 	// apiURL is where this host's components reach the API server.
 	apiURL string
 	config join.Config
-	// isServer is true where the control plane runs on the same host.
-	isServer bool
 	// nodeArgs is the command line as it was merged, for the annotation.
 	nodeArgs []string
+	// apiReady is closed when the API server can be asked. It is nil where that is another host's.
+	apiReady <-chan struct{}
 }
 
 // New prepares a node that talks to its API server at apiURL.
-func New(opts options.Node, apiURL string, isServer bool, nodeArgs []string) (*Node, error) {
+func New(opts options.Node, apiURL string, nodeArgs []string) (*Node, error) {
 	name, err := NodeName(opts)
 	if err != nil {
 		return nil, err
 	}
-	return &Node{opts: opts, name: name, apiURL: apiURL, isServer: isServer, nodeArgs: nodeArgs}, nil
+	ip, err := hostnet.NodeIP(opts.IPs, opts.FlannelIface)
+	if err != nil {
+		return nil, err
+	}
+	return &Node{opts: opts, name: name, ip: ip, apiURL: apiURL, nodeArgs: nodeArgs}, nil
 }
 
-// Run joins serverURL, starts everything, and returns when the node is registered and has its pod network.
-func (n *Node) Run(group *process.Group, serverURL string, joinToken string) error {
+// AwaitAPI lets the kubelet and what follows it wait until ready is closed. The container runtime doesn't.
+func (n *Node) AwaitAPI(ready <-chan struct{}) { n.apiReady = ready }
+
+// isServer is true where the control plane runs on the same host.
+func (n *Node) isServer() bool { return n.apiReady != nil }
+
+// Run joins the server that is reached at localURL, starts everything, and returns when the node is registered and has its
+// pod network. serverURL is what the operator knows that server by.
+func (n *Node) Run(group *process.Group, serverURL, localURL, joinToken string) error {
 	ctx := group.Context()
 	password, err := nodePassword()
 	if err != nil {
 		return err
 	}
 	n.password = password
-	l := n.opts.Layout
-	if err := layout.MakeDirs(0o700, l.Agent(), l.Agent("etc"), l.Agent("etc", "containerd"), l.Agent("etc", "flannel"), l.Agent("etc", "cni"),
-		l.Agent("etc", "cni", "net.d"), l.Agent("etc", "kubelet.conf.d"), l.Agent("pod-manifests"), l.Agent("containerd")); err != nil {
+	if err := n.makeDirs(); err != nil {
 		return err
 	}
-	if err := layout.MakeDirs(0o755, l.Agent("images"), layout.ContainerdState, "/run/flannel"); err != nil {
+	if err := n.join(ctx, serverURL, localURL, joinToken); err != nil {
 		return err
 	}
-	var server *join.Client
-	if err := retry(ctx, func() (err error) {
-		if server, err = connect(serverURL, joinToken); err != nil {
-			logrus.Errorf("Failed to validate connection to cluster at %s: %v", serverURL, err)
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	if err := retry(ctx, func() error {
-		err := n.configure(server)
-		if err != nil {
-			logrus.Infof("Waiting to retrieve agent configuration; server is not ready: %v", err)
-		}
-		return err
-	}); err != nil {
+	iface, err := hostnet.FlannelInterface(n.opts.FlannelIface)
+	if err != nil {
 		return err
 	}
 	setKernelParameters()
@@ -85,20 +88,26 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken string) err
 	if err := n.startContainerd(group); err != nil {
 		return err
 	}
+	if n.isServer() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-n.apiReady:
+		}
+	}
+	n.startKubeProxy(group)
 	if err := n.startKubelet(group); err != nil {
 		return err
 	}
-	n.startKubeProxy(group)
-
-	client, err := n.client()
+	if err := n.present(ctx); err != nil {
+		return err
+	}
+	client, err := clientFor(n.opts.Agent("k3scontroller.kubeconfig"))
 	if err != nil {
 		return err
 	}
-	if err := n.register(ctx, client); err != nil {
-		return err
-	}
 	if n.config.FlannelBackend != "none" {
-		if err := n.startFlannel(group); err != nil {
+		if err := n.startFlannel(group, client, iface); err != nil {
 			return err
 		}
 	}
@@ -110,29 +119,71 @@ func (n *Node) Run(group *process.Group, serverURL string, joinToken string) err
 	})
 }
 
-// retry repeats what may fail while the server is away or says no: a node waits for ever.
-func retry(ctx context.Context, attempt func() error) error {
-	for attempt() != nil {
+func (n *Node) makeDirs() error {
+	l := n.opts.Layout
+	etc := n.opts.Agent("etc")
+	if err := layout.MakeDirs(0o755, l.Agent(), etc, l.Agent("etc", "containerd"), l.Agent("etc", "flannel"), l.Agent("etc", "cni"),
+		l.Agent("images"), layout.ContainerdState, "/run/flannel"); err != nil {
+		return err
+	}
+	if n.isServer() {
+		if err := layout.MakeDirs(0o700, etc); err != nil {
+			return err
+		}
+	}
+	if err := layout.MakeDirs(0o750, l.Agent("pod-manifests")); err != nil {
+		return err
+	}
+	return layout.MakeDirs(0o700, l.Agent("etc", "cni", "net.d"), l.Agent("etc", "kubelet.conf.d"), l.Agent("containerd"))
+}
+
+// join waits for a server that lets this node in. While the server is away or says no, the node waits for ever.
+func (n *Node) join(ctx context.Context, serverURL, localURL, joinToken string) error {
+	var server *join.Client
+	if err := retry(ctx, connectPause, func() (err error) {
+		server, err = connect(localURL, joinToken)
+		return err
+	}, func(err error) {
+		logrus.Errorf("Failed to validate connection to cluster at %s: %v", serverURL, err)
+	}); err != nil {
+		return err
+	}
+	return retry(ctx, configurePause, func() error { return n.configure(server) }, func(err error) {
+		logrus.Infof("Waiting to retrieve agent configuration; server is not ready: %v", err)
+	})
+}
+
+// retry repeats an attempt until it succeeds or ctx ends, with pauses that are up to half longer than asked for.
+func retry(ctx context.Context, pause time.Duration, attempt func() error, tell func(error)) error {
+	for {
+		err := attempt()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		tell(err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(2 * time.Second):
+		case <-time.After(wait.Jitter(pause, 0.5)):
 		}
 	}
-	return nil
 }
 
+func silently(error) {}
+
 // connect logs in as "node", whatever user the token names. Without a token the node's certificate must do.
-func connect(serverURL, text string) (*join.Client, error) {
-	if text == "" {
-		return join.Connect(serverURL, token.Token{})
+func connect(url, text string) (*join.Client, error) {
+	if strings.TrimSpace(text) == "" {
+		return join.Connect(url, token.Token{})
 	}
 	parsed, err := token.Parse(text, "node")
 	if err != nil {
 		return nil, err
 	}
-	parsed.User = "node"
-	return join.Connect(serverURL, parsed)
+	if parsed.User != "" {
+		parsed.User = "node"
+	}
+	return join.Connect(url, parsed)
 }
 
 // configure learns the cluster's settings and gets the node's certificates.
@@ -143,20 +194,19 @@ func (n *Node) configure(client *join.Client) error {
 		return err
 	}
 	n.config = config
-	ip, err := hostnet.NodeIP(n.opts.IPs, n.opts.FlannelIface)
-	if err != nil {
-		return err
-	}
-	n.ip = ip
 	if err := n.fetchCertificates(client); err != nil {
 		return err
+	}
+	if !n.isServer() {
+		if err := n.rememberServers(client); err != nil {
+			return err
+		}
 	}
 	return n.writeKubeconfigs()
 }
 
-// client acts as the controller identity that all nodes share.
-func (n *Node) client() (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", n.opts.Agent("k3scontroller.kubeconfig"))
+func clientFor(kubeconfig string) (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/sirupsen/logrus"
+
 	"k3srun.test/lab/k3s/internal/join"
 	"k3srun.test/lab/k3s/internal/kubeconfig"
 	"k3srun.test/lab/k3s/internal/layout"
@@ -53,16 +55,38 @@ func (n *Node) fetchCertificate(client *join.Client, name string) error {
 	header.Set(join.HeaderName, n.name)
 	header.Set(join.HeaderPassword, n.password)
 	header.Set(join.HeaderIP, n.ip.String())
-	cert, err := client.Post("/v1-k3s/"+name+".crt", request, header)
+	path, file := "/v1-k3s/"+name+".crt", n.opts.Agent(name+".crt")
+	cert, err := client.Do(http.MethodPost, path, request, header)
 	var status join.StatusError
-	if errors.As(err, &status) && status.Code == http.StatusForbidden {
-		return errors.New("Node password rejected, duplicate hostname or contents of '" + layout.NodePassword +
+	switch {
+	case errors.As(err, &status) && status.Code == http.StatusForbidden:
+		return errors.New(file + ": Node password rejected, duplicate hostname or contents of '" + layout.NodePassword +
 			"' may not match server node-passwd entry, try enabling a unique node name with the --with-node-id flag")
+	case errors.As(err, &status):
+		return fmt.Errorf("%s: %s%s: %d %s", file, client.URL, path, status.Code, http.StatusText(status.Code))
+	case err != nil:
+		return fmt.Errorf("%s: %w", file, err)
 	}
+	return layout.WriteFile(file, cert, 0o600)
+}
+
+// rememberServers keeps where the cluster can be reached, for a start without the server.
+func (n *Node) rememberServers(client *join.Client) error {
+	logrus.Info("Getting list of apiserver endpoints from server")
+	content, err := client.Get("/v1-k3s/apiservers")
 	if err != nil {
-		return fmt.Errorf("failed to retrieve %s.crt: %w", name, err)
+		return err
 	}
-	return layout.WriteFile(n.opts.Agent(name+".crt"), cert, 0o600)
+	var addresses []string
+	if err := json.Unmarshal(content, &addresses); err != nil {
+		return err
+	}
+	logrus.Infof("Got apiserver addresses from supervisor: %v", addresses)
+	state, err := json.MarshalIndent(map[string]any{"ServerURL": n.opts.ServerURL, "ServerAddresses": addresses}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return layout.WriteFile(n.opts.Agent("etc", "k3s-agent-load-balancer.json"), state, 0o644)
 }
 
 func (n *Node) writeKubeconfigs() error {

@@ -22,27 +22,31 @@ const (
 	capSysResource = 24
 )
 
-// startContainerd runs the container runtime and loads the images that lie ready on the host.
+// startContainerd runs the container runtime. The images that lie ready on the host are loaded meanwhile: the kubelet may be
+// there before them.
 func (n *Node) startContainerd(group *process.Group) error {
 	config := n.opts.Agent("etc", "containerd", "config.toml")
-	if err := layout.WriteFile(config, []byte(n.containerdConfig()), 0o600); err != nil {
+	if err := layout.WriteFile(config, []byte(n.containerdConfig()), 0o644); err != nil {
 		return err
 	}
 	crictl := fmt.Sprintf("runtime-endpoint: unix://%s\nimage-endpoint: unix://%[1]s\n", layout.ContainerdSocket)
-	if err := layout.WriteFile(n.opts.Agent("etc", "crictl.yaml"), []byte(crictl), 0o644); err != nil {
+	if err := layout.WriteFile(n.opts.Agent("etc", "crictl.yaml"), []byte(crictl), 0o600); err != nil {
 		return err
 	}
 	log := &lumberjack.Logger{Filename: n.opts.Agent("containerd", "containerd.log"), MaxSize: 50, MaxBackups: 3, Compress: true}
 	logrus.Infof("Logging containerd to %s", log.Filename)
-	group.Child("containerd", []string{"-c", config}, func(cmd *exec.Cmd) { logTo(cmd, log) })
+	group.Child("containerd", []string{"-c", config}, process.Named, func(cmd *exec.Cmd) { logTo(cmd, log) })
 
 	client, err := waitForContainerd(group.Context())
 	if err != nil {
 		return err
 	}
-	defer client.Close()
 	logrus.Info("containerd is now running")
-	return importImages(group.Context(), client, n.opts.Agent("images"))
+	group.Task(func(ctx context.Context) error {
+		defer client.Close()
+		return importImages(ctx, client, n.opts.Agent("images"))
+	})
+	return nil
 }
 
 func logTo(cmd *exec.Cmd, log io.Writer) { cmd.Stdout, cmd.Stderr = log, log }
@@ -106,10 +110,9 @@ state = %q
 		cgroupDriver() == "systemd", n.opts.PauseImage, n.opts.Agent("etc", "containerd", "certs.d"))
 }
 
-// cgroupDriver is systemd under a unit on a host with unified cgroups; the older hierarchies are managed directly.
+// cgroupDriver is systemd under a unit, whichever version the control groups have.
 func cgroupDriver() string {
-	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
-	if err == nil && os.Getenv("INVOCATION_ID") != "" {
+	if os.Getenv("INVOCATION_ID") != "" {
 		return "systemd"
 	}
 	return "cgroupfs"

@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/flannel-io/flannel/pkg/backend"
 	_ "github.com/flannel-io/flannel/pkg/backend/vxlan" // registers the backend
@@ -13,6 +15,8 @@ import (
 	"github.com/flannel-io/flannel/pkg/subnet/kube"
 	"github.com/flannel-io/flannel/pkg/trafficmngr/iptables"
 	"github.com/sirupsen/logrus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 
 	"k3srun.test/lab/k3s/internal/hostnet"
 	"k3srun.test/lab/k3s/internal/layout"
@@ -21,14 +25,18 @@ import (
 
 const iptablesResyncSeconds = 60
 
+// subnetDelay is how long flannel takes in k3s until the CNI plugin finds its file. The kubelet is ready before that: pods
+// that come meanwhile fail, and are tried again a quarter of a minute later.
+const subnetDelay = time.Second
+
 // startFlannel makes the overlay network and keeps it up to date with the other nodes.
-func (n *Node) startFlannel(group *process.Group) error {
+func (n *Node) startFlannel(group *process.Group, client kubernetes.Interface, iface *net.Interface) error {
 	ctx := group.Context()
-	iface, err := hostnet.FlannelInterface(n.opts.FlannelIface)
-	if err != nil {
+	logrus.Infof("Starting flannel with backend %s", n.config.FlannelBackend)
+	if err := n.awaitPodCIDR(ctx, client); err != nil {
 		return err
 	}
-	address, err := n.flannelAddress(iface)
+	address, err := hostnet.FirstIPv4(iface)
 	if err != nil {
 		return err
 	}
@@ -54,8 +62,9 @@ func (n *Node) startFlannel(group *process.Group) error {
 	var wait sync.WaitGroup
 	network, err := driver.RegisterNetwork(ctx, &wait, config)
 	if err != nil {
-		return fmt.Errorf("flannel: %w", err)
+		return process.EndedError{Name: "flannel", Err: fmt.Errorf("failed to register flannel network: %w", err)}
 	}
+	time.Sleep(subnetDelay)
 
 	traffic := &iptables.IPTablesManager{}
 	if err := traffic.Init(ctx); err != nil {
@@ -70,6 +79,8 @@ func (n *Node) startFlannel(group *process.Group) error {
 	if err := manager.HandleSubnetFile(layout.SubnetFile, config, true, lease.Subnet, lease.IPv6Subnet, network.MTU()); err != nil {
 		return err
 	}
+	logrus.Infof("Wrote flannel subnet file to %s", layout.SubnetFile)
+	logrus.Info("Running flannel backend.")
 	group.Go("flannel", func(ctx context.Context) error {
 		network.Run(ctx)
 		return nil
@@ -77,27 +88,17 @@ func (n *Node) startFlannel(group *process.Group) error {
 	return nil
 }
 
-// flannelAddress is the node's address if the interface has it, else the interface's own.
-func (n *Node) flannelAddress(iface *net.Interface) (net.IP, error) {
-	addrs, err := iface.Addrs()
-	if err != nil {
-		return nil, err
-	}
-	var first net.IP
-	for _, addr := range addrs {
-		network, ok := addr.(*net.IPNet)
-		if !ok || network.IP.To4() == nil {
-			continue
+// awaitPodCIDR waits until the controller manager has given the node its part of the pod network.
+func (n *Node) awaitPodCIDR(ctx context.Context, client kubernetes.Interface) error {
+	err := retry(ctx, nodePause, func() error {
+		node, err := client.CoreV1().Nodes().Get(ctx, n.name, metav1.GetOptions{})
+		if err == nil && node.Spec.PodCIDR == "" {
+			err = errors.New("no PodCIDR yet")
 		}
-		if network.IP.Equal(n.ip) {
-			return n.ip, nil
-		}
-		if first == nil {
-			first = network.IP
-		}
+		return err
+	}, silently)
+	if err == nil {
+		logrus.Infof("Flannel found PodCIDR assigned for node %s", n.name)
 	}
-	if first == nil {
-		return nil, fmt.Errorf("interface %s does not have a correct global unicast ip", iface.Name)
-	}
-	return first, nil
+	return err
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/errdefs"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/sirupsen/logrus"
@@ -26,7 +28,10 @@ func importImages(ctx context.Context, client *containerd.Client, dir string) er
 			continue
 		}
 		start := time.Now()
-		if err := importArchive(ctx, client, path); err != nil {
+		logrus.Infof("Importing images from %s", path)
+		if err := importArchive(ctx, client, path); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
 			logrus.Errorf("Error encountered while importing %s: %v", path, err)
 			continue
 		}
@@ -55,11 +60,11 @@ func importArchive(ctx context.Context, client *containerd.Client, path string) 
 		return err
 	}
 	defer content.Close()
-	images, err := client.Import(ctx, content)
+	imported, err := client.Import(ctx, content)
 	if err != nil {
 		return err
 	}
-	for _, image := range images {
+	for _, image := range imported {
 		image.Labels = map[string]string{"io.cri-containerd.image": "managed", "io.cri-containerd.pinned": "pinned"}
 		if _, err := client.ImageService().Update(ctx, image, "labels"); err != nil {
 			return err
@@ -68,7 +73,24 @@ func importArchive(ctx context.Context, client *containerd.Client, path string) 
 			return err
 		}
 		logrus.Infof("Imported %s", image.Name)
+		if err := tagWithDigest(ctx, client, image); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// tagWithDigest gives an image a second name, by which it is found when somebody asks for exactly this one.
+func tagWithDigest(ctx context.Context, client *containerd.Client, image images.Image) error {
+	name := image.Name
+	if colon := strings.LastIndex(name, ":"); colon > strings.LastIndex(name, "/") {
+		name = name[:colon]
+	}
+	image.Name = name + "@" + image.Target.Digest.String()
+	if _, err := client.ImageService().Create(ctx, image); err != nil && !errdefs.IsAlreadyExists(err) {
+		return err
+	}
+	logrus.Infof("Tagged %s", image.Name)
 	return nil
 }
 

@@ -1,9 +1,10 @@
 package agent
 
 import (
-	"encoding/json"
 	"net"
 	"strings"
+
+	"go.yaml.in/yaml/v2"
 
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/process"
@@ -13,7 +14,7 @@ import (
 // startKubelet gives the kubelet its settings in a file, so that --kubelet-arg flags win over them.
 func (n *Node) startKubelet(group *process.Group) error {
 	dir := n.opts.Agent("etc", "kubelet.conf.d")
-	config, err := json.MarshalIndent(n.kubeletConfig(), "", "  ")
+	config, err := yaml.Marshal(n.kubeletConfig())
 	if err != nil {
 		return err
 	}
@@ -21,11 +22,11 @@ func (n *Node) startKubelet(group *process.Group) error {
 		return err
 	}
 	args := map[string]string{
+		"cloud-provider":    "external",
 		"config-dir":        dir,
 		"hostname-override": n.name,
 		"kubeconfig":        n.opts.Agent("kubelet.kubeconfig"),
 		"node-ip":           n.ip.String(),
-		"provider-id":       "k3s://" + n.name,
 		"read-only-port":    "0",
 	}
 	if len(n.opts.Labels) > 0 {

@@ -28,6 +28,12 @@ const cniConfig = `{
       "capabilities":{
         "portMappings":true
       }
+    },
+    {
+      "type":"bandwidth",
+      "capabilities":{
+        "bandwidth":true
+      }
     }
   ]
 }
@@ -48,7 +54,7 @@ func (n *Node) writeNetworkConfig() error {
 	if err := layout.WriteFile(n.flannelConf(), conf, 0o644); err != nil {
 		return err
 	}
-	return layout.WriteFile(n.opts.Agent("etc", "cni", "net.d", "10-flannel.conflist"), []byte(cniConfig), 0o600)
+	return layout.WriteFile(n.opts.Agent("etc", "cni", "net.d", "10-flannel.conflist"), []byte(cniConfig), 0o644)
 }
 
 func (n *Node) flannelConf() string { return n.opts.Agent("etc", "flannel", "net-conf.json") }

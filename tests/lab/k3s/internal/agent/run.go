@@ -3,12 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"github.com/sirupsen/logrus"
 
+	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/loadbalancer"
 	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
@@ -18,15 +18,12 @@ import (
 
 // Run is `k3s agent`: it returns when the agent has ended. args is the merged command line.
 func Run(ctx context.Context, opts options.Node, systemd notify.Socket, args []string) error {
-	if opts.ServerURL == "" {
-		return errors.New("--server is required")
-	}
-	if !strings.HasPrefix(opts.ServerURL, "https://") {
-		return fmt.Errorf("invalid server url %s: it must start with https://", opts.ServerURL)
-	}
 	joinToken, err := agentToken(opts)
 	if err != nil {
 		return err
+	}
+	if opts.ServerURL == "" {
+		return errors.New("--server is required")
 	}
 	logrus.Infof("Starting k3s agent %s (%s)", version.Version, version.Commit)
 	group := process.NewGroup(ctx)
@@ -45,13 +42,14 @@ func Run(ctx context.Context, opts options.Node, systemd notify.Socket, args []s
 func start(group *process.Group, opts options.Node, joinToken string, systemd notify.Socket, args []string) error {
 	local, err := loadbalancer.Start(group.Context(), opts.LoadBalancerPort, opts.ServerURL)
 	if err != nil {
+		logrus.Warnf("Error starting load balancer: %v", err)
 		return err
 	}
-	node, err := New(opts, local, false, args)
+	node, err := New(opts, local, args)
 	if err != nil {
 		return err
 	}
-	if err := node.Run(group, opts.ServerURL, joinToken); err != nil {
+	if err := node.Run(group, opts.ServerURL, local, joinToken); err != nil {
 		return err
 	}
 	logrus.Info("k3s agent is up and running")
@@ -62,17 +60,17 @@ func start(group *process.Group, opts options.Node, joinToken string, systemd no
 func agentToken(opts options.Node) (string, error) {
 	text := opts.Token
 	if text == "" && opts.TokenFile != "" {
-		content, err := os.ReadFile(opts.TokenFile)
+		content, err := layout.ReadAwaited(opts.TokenFile)
 		if err != nil {
 			return "", err
 		}
 		text = string(content)
 	}
-	if text == "" {
-		if _, err := os.Stat(opts.Agent("client-kubelet.crt")); err == nil {
-			return "", nil
-		}
+	if strings.TrimSpace(text) != "" {
+		return text, nil
+	}
+	if _, err := os.Stat(opts.Agent("client-kubelet.crt")); err != nil {
 		return "", errors.New("--token is required")
 	}
-	return text, nil
+	return "", nil
 }

@@ -9,6 +9,7 @@ import (
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/pki"
+	"k3srun.test/lab/k3s/internal/token"
 )
 
 // Set is all authorities of a cluster.
@@ -19,8 +20,11 @@ type Set struct {
 // Ensure makes what is missing below server/tls and renews what is near its end.
 func Ensure(opts options.Server, nodeName string, nodeIP net.IP) (*Set, error) {
 	tls := opts.TLS
-	if err := layout.MakeDirs(0o700, opts.Server(), opts.TLS(), opts.TLS("etcd"), opts.Server("cred"), opts.Server("db"),
-		opts.Server("manifests"), opts.TLS("kube-scheduler"), opts.TLS("kube-controller-manager"), opts.Server("etc")); err != nil {
+	if err := layout.MakeDirs(0o700, opts.Server(), opts.TLS(), opts.TLS("temporary-certs"), opts.Server("cred"), opts.Server("db"),
+		opts.Server("manifests"), opts.Server("etc"), opts.Server("static"), opts.Server("static", "charts")); err != nil {
+		return nil, err
+	}
+	if err := layout.MakeDirs(0o755, opts.TLS("etcd"), opts.TLS("kube-scheduler"), opts.TLS("kube-controller-manager")); err != nil {
 		return nil, err
 	}
 	var cas Set
@@ -57,8 +61,7 @@ func Ensure(opts options.Server, nodeName string, nodeIP net.IP) (*Set, error) {
 		{cas.Client, "client-controller", pki.Client("system:kube-controller-manager")},
 		{cas.Client, "client-scheduler", pki.Client("system:kube-scheduler")},
 		{cas.Client, "client-kube-apiserver", pki.Client("system:apiserver", "system:masters")},
-		{cas.Client, "client-kube-proxy", pki.Client("system:kube-proxy")},
-		{cas.Client, "client-k3s-controller", pki.Client("system:k3s-controller")},
+		{cas.Client, "client-k3s-cloud-controller", pki.Client("k3s-cloud-controller-manager")},
 		{cas.RequestHeader, "client-auth-proxy", pki.Client("system:auth-proxy")},
 		{cas.Server, "serving-kube-apiserver", pki.Server("kube-apiserver", apiSANs)},
 		{cas.Server, "kube-scheduler/kube-scheduler", pki.Server("kube-scheduler", local)},
@@ -76,7 +79,7 @@ func Ensure(opts options.Server, nodeName string, nodeIP net.IP) (*Set, error) {
 			return nil, err
 		}
 	}
-	return &cas, nil
+	return &cas, ensureSecret(opts.Cred("ipsec.psk"))
 }
 
 // servingNames are the names and addresses by which clients may reach the API server.
@@ -89,6 +92,18 @@ func servingNames(opts options.Server, nodeName string, nodeIP net.IP) ([]string
 		"localhost", "127.0.0.1", "::1", serviceIP.String(), nodeName, nodeIP.String(), opts.AdvertiseAddress}
 	names = append(names, opts.IPs...)
 	return append(names, opts.TLSSANs...), nil
+}
+
+// ensureSecret keeps a random text that nothing here uses, but that a cluster's data includes.
+func ensureSecret(path string) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	secret, err := token.Generate(48)
+	if err != nil {
+		return err
+	}
+	return layout.WriteFile(path, []byte(secret), 0o600)
 }
 
 func ensureServiceKey(source, path string) error {

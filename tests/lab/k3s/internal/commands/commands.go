@@ -13,12 +13,20 @@ import (
 	"k3srun.test/lab/k3s/internal/token"
 )
 
+const localServer = "https://127.0.0.1:6443"
+
 // connectionFlags say where the server is and where its files are.
 func connectionFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "data-dir", Aliases: []string{"d"}, Value: layout.DefaultDataDir, EnvVars: []string{"K3S_DATA_DIR"}, Usage: "Folder to hold state"},
+		dataDirFlag(),
 		&cli.StringFlag{Name: "token", Aliases: []string{"t"}, EnvVars: []string{"K3S_TOKEN"}, Usage: "Shared secret of the server"},
-		&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Value: "https://127.0.0.1:6443", EnvVars: []string{"K3S_URL"}, Usage: "Server to connect to"},
+		&cli.StringFlag{Name: "server", Aliases: []string{"s"}, Value: localServer, EnvVars: []string{"K3S_URL"}, Usage: "Server to connect to"},
+	}
+}
+
+func dataDirFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "data-dir", Aliases: []string{"d"}, Value: layout.DefaultDataDir, EnvVars: []string{"K3S_DATA_DIR"}, Usage: "Folder to hold state",
 	}
 }
 
@@ -26,13 +34,12 @@ func layoutFrom(c *cli.Context) layout.Layout {
 	return layout.Layout{DataDir: strings.TrimRight(c.String("data-dir"), "/")}
 }
 
-// serverClient connects as the server's own user.
-func serverClient(c *cli.Context) (*join.Client, error) {
-	text := c.String("token")
+// serverClient connects as the server's own user, with the token of this host's server if none is given.
+func serverClient(c *cli.Context, server, text string) (*join.Client, error) {
 	if text == "" {
 		content, err := os.ReadFile(layoutFrom(c).Server("token"))
 		if err != nil {
-			return nil, fmt.Errorf("failed to read the server's token: %w", err)
+			return nil, err
 		}
 		text = string(content)
 	}
@@ -40,5 +47,8 @@ func serverClient(c *cli.Context) (*join.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return join.Connect(c.String("server"), parsed)
+	return join.Connect(server, parsed)
 }
+
+// seeLog is how a refusal of the server is told.
+func seeLog(err error) error { return fmt.Errorf("see server log for details: %w", err) }

@@ -1,195 +1,144 @@
 package commands
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"text/tabwriter"
-	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/urfave/cli/v2"
-	"go.yaml.in/yaml/v2"
+	"sigs.k8s.io/yaml"
 
-	"k3srun.test/lab/k3s/internal/agent"
-	"k3srun.test/lab/k3s/internal/control"
-	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/options"
+	"k3srun.test/lab/k3s/internal/snapshots"
 )
 
-const snapshotTimeout = 2 * time.Minute
-
-// EtcdSnapshot is `k3s etcd-snapshot`.
+// EtcdSnapshot is `k3s etcd-snapshot`. All of it is done by the running server.
 func EtcdSnapshot() *cli.Command {
 	return &cli.Command{
 		Name: "etcd-snapshot", Usage: "Manage etcd snapshots",
 		Subcommands: []*cli.Command{
-			{
-				Name: "save", Usage: "Trigger an immediate etcd snapshot",
-				Flags:  append(snapshotFlags(), &cli.StringFlag{Name: "name", Value: "on-demand", Usage: "Set the base name of the etcd on-demand snapshot"}),
-				Action: saveSnapshot,
-			},
+			{Name: "save", Usage: "Trigger an immediate etcd snapshot", Flags: snapshotFlags(), Action: saveSnapshot},
+			{Name: "delete", Usage: "Delete given snapshot(s)", Flags: snapshotFlags(), Action: deleteSnapshots},
 			{
 				Name: "ls", Aliases: []string{"list", "l"}, Usage: "List snapshots",
-				Flags:  append(snapshotFlags(), &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Usage: "(valid values: table, json, yaml)"}),
+				Flags:  append(snapshotFlags(), &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "(valid values: table, json, yaml)"}),
 				Action: listSnapshots,
 			},
+			{Name: "prune", Usage: "Remove snapshots that match the name prefix that exceed the configured retention count", Flags: snapshotFlags(), Action: pruneSnapshots},
 		},
 	}
 }
 
 // SnapshotFlagNames are the flags of the subcommands, for the filter of unknown keys.
 func SnapshotFlagNames() []string {
-	return options.Names(append(snapshotFlags(), &cli.StringFlag{Name: "name"}, &cli.StringFlag{Name: "output", Aliases: []string{"o"}}))
+	return options.Names(append(snapshotFlags(), &cli.StringFlag{Name: "output", Aliases: []string{"o"}}))
 }
 
 func snapshotFlags() []cli.Flag {
-	return append(connectionFlags(),
-		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "Load configuration from `FILE`", EnvVars: []string{"K3S_CONFIG_FILE"}},
+	return []cli.Flag{
+		dataDirFlag(),
 		&cli.BoolFlag{Name: "debug", Usage: "Turn on debug logs", EnvVars: []string{"K3S_DEBUG"}},
+		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "Load configuration from `FILE`", EnvVars: []string{"K3S_CONFIG_FILE"}},
 		&cli.StringFlag{Name: "node-name", Usage: "Node name", EnvVars: []string{"K3S_NODE_NAME"}},
-		&cli.StringFlag{Name: "etcd-snapshot-dir", Aliases: []string{"dir"}, Usage: "Directory to save db snapshots"},
-	)
-}
-
-type snapshot struct {
-	Metadata struct {
-		Name string `json:"name" yaml:"name"`
-	} `json:"metadata" yaml:"metadata"`
-	Spec struct {
-		SnapshotName string `json:"snapshotName" yaml:"snapshotName"`
-		NodeName     string `json:"nodeName" yaml:"nodeName"`
-		Location     string `json:"location" yaml:"location"`
-	} `json:"spec" yaml:"spec"`
-	Status struct {
-		Size         string `json:"size" yaml:"size"`
-		CreationTime string `json:"creationTime" yaml:"creationTime"`
-		ReadyToUse   bool   `json:"readyToUse" yaml:"readyToUse"`
-	} `json:"status" yaml:"status"`
-}
-
-func snapshotDir(c *cli.Context) string {
-	if dir := c.String("etcd-snapshot-dir"); dir != "" {
-		return dir
+		&cli.StringFlag{Name: "etcd-token", Aliases: []string{"t"}, Usage: "Shared secret of the server"},
+		&cli.StringFlag{Name: "etcd-server", Aliases: []string{"s"}, Value: localServer, Usage: "Server to connect to"},
+		&cli.StringFlag{Name: "dir", Aliases: []string{"etcd-snapshot-dir"}, Usage: "Directory to save db snapshots"},
+		&cli.StringFlag{Name: "name", Value: "on-demand", Usage: "Set the base name of the etcd on-demand snapshot"},
+		&cli.BoolFlag{Name: "snapshot-compress", Aliases: []string{"etcd-snapshot-compress"}, Usage: "Compress etcd snapshot"},
+		&cli.IntFlag{Name: "snapshot-retention", Aliases: []string{"etcd-snapshot-retention"}, Value: 5, Usage: "Number of snapshots to retain"},
 	}
-	return layoutFrom(c).Server("db", "snapshots")
 }
 
-func saveSnapshot(c *cli.Context) error {
-	l := layoutFrom(c)
-	if _, err := os.Stat(l.Server("db", "etcd", "member", "wal")); err != nil {
-		return fmt.Errorf("etcd datastore disabled")
-	}
-	node, err := agent.NodeName(options.Node{Layout: l, Name: c.String("node-name")})
+// carry has the server do something, and reads its answer.
+func carry(c *cli.Context, operation string, names []string, answer any) error {
+	client, err := serverClient(c, c.String("etcd-server"), c.String("etcd-token"))
 	if err != nil {
 		return err
 	}
-	dir := snapshotDir(c)
-	if c.String("etcd-snapshot-dir") == "" {
-		if err := layout.MakeDirs(0o700, dir); err != nil {
-			return err
-		}
+	request := snapshots.Request{
+		Operation: operation, Names: names, Dir: c.String("dir"), Compress: c.Bool("snapshot-compress"), Retention: c.Int("snapshot-retention"),
 	}
-	name := fmt.Sprintf("%s-%s-%d", c.String("name"), node, time.Now().Unix())
-	ctx, cancel := context.WithTimeout(c.Context, snapshotTimeout)
-	defer cancel()
-	if err := writeSnapshot(ctx, l, filepath.Join(dir, name)); err != nil {
-		return fmt.Errorf("failed to save etcd snapshot: %w", err)
+	if err := client.Send(http.MethodPost, "/db/snapshot", request, answer); err != nil {
+		return seeLog(err)
 	}
-	logrus.Infof("Snapshot %s saved.", name)
 	return nil
 }
 
-// writeSnapshot streams the database into a temporary file, and gives it its name when it is complete.
-func writeSnapshot(ctx context.Context, l layout.Layout, path string) error {
-	client, err := control.EtcdClient(l)
-	if err != nil {
+func saveSnapshot(c *cli.Context) error {
+	var result snapshots.Result
+	if err := carry(c, "save", []string{c.String("name")}, &result); err != nil {
 		return err
 	}
-	defer client.Close()
-	content, err := client.Snapshot(ctx)
-	if err != nil {
+	for _, name := range result.Created {
+		logrus.Infof("Snapshot %s saved.", name)
+	}
+	tellDeleted(result)
+	return nil
+}
+
+func pruneSnapshots(c *cli.Context) error {
+	var result snapshots.Result
+	err := carry(c, "prune", []string{c.String("name")}, &result)
+	tellDeleted(result)
+	return err
+}
+
+func deleteSnapshots(c *cli.Context) error {
+	names := c.Args().Slice()
+	if len(names) == 0 {
+		return errors.New("no snapshots given for removal")
+	}
+	var result snapshots.Result
+	if err := carry(c, "delete", names, &result); err != nil {
 		return err
 	}
-	defer content.Close()
-	part := path + ".part"
-	file, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
+	tellDeleted(result)
+	for _, name := range names {
+		if !slices.Contains(result.Deleted, name) {
+			logrus.Warnf("Snapshot %s not found.", name)
+		}
 	}
-	defer os.Remove(part)
-	if _, err := io.Copy(file, content); err != nil {
-		file.Close()
-		return err
+	return nil
+}
+
+func tellDeleted(result snapshots.Result) {
+	for _, name := range result.Deleted {
+		logrus.Infof("Snapshot %s deleted.", name)
 	}
-	if err := file.Sync(); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(part, path)
 }
 
 func listSnapshots(c *cli.Context) error {
-	node, err := agent.NodeName(options.Node{Layout: layoutFrom(c), Name: c.String("node-name")})
-	if err != nil {
+	format := c.String("output")
+	if !slices.Contains([]string{"", "table", "json", "yaml"}, format) {
+		return fmt.Errorf("invalid output format: %s", format)
+	}
+	var list snapshots.List
+	if err := carry(c, "list", nil, &list); err != nil {
 		return err
 	}
-	items, err := findSnapshots(snapshotDir(c), node)
-	if err != nil {
-		return err
-	}
-	list := map[string]any{"apiVersion": "k3s.cattle.io/v1", "kind": "ETCDSnapshotFileList", "metadata": map[string]any{}, "items": items}
-	switch c.String("output") {
+	switch format {
 	case "json":
-		return json.NewEncoder(os.Stdout).Encode(list)
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetIndent("", "    ")
+		return encoder.Encode(list)
 	case "yaml":
 		content, err := yaml.Marshal(list)
 		if err != nil {
 			return err
 		}
-		fmt.Print(string(content))
-		return nil
-	case "table", "":
+		_, err = os.Stdout.Write(content)
+		return err
+	default:
 		table := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', 0)
 		fmt.Fprintln(table, "Name\tLocation\tSize\tCreated")
-		for _, item := range items {
+		for _, item := range list.Items {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", item.Spec.SnapshotName, item.Spec.Location, item.Status.Size, item.Status.CreationTime)
 		}
 		return table.Flush()
-	default:
-		return fmt.Errorf("invalid output format: %s", c.String("output"))
 	}
-}
-
-func findSnapshots(dir, node string) ([]snapshot, error) {
-	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
-		return []snapshot{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	items := []snapshot{}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err != nil || !info.Mode().IsRegular() || strings.HasSuffix(info.Name(), ".part") {
-			continue
-		}
-		var item snapshot
-		item.Metadata.Name = "local-" + info.Name()
-		item.Spec.SnapshotName, item.Spec.NodeName = info.Name(), node
-		item.Spec.Location = "file://" + filepath.Join(dir, info.Name())
-		item.Status.Size = fmt.Sprint(info.Size())
-		item.Status.CreationTime = info.ModTime().UTC().Format(time.RFC3339)
-		item.Status.ReadyToUse = true
-		items = append(items, item)
-	}
-	return items, nil
 }

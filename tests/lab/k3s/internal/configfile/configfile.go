@@ -13,6 +13,9 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
+// Readers are the subcommands that read the file.
+var Readers = []string{"server", "agent", "etcd-snapshot"}
+
 // DefaultPath is read when neither --config nor K3S_CONFIG_FILE names another file.
 const DefaultPath = "/etc/rancher/k3s/config.yaml"
 
@@ -84,7 +87,8 @@ func (p Parser) dropUnknown(command string, values []string) []string {
 			kept = append(kept, value)
 			continue
 		}
-		p.Warn("Unknown flag %s found in config.yaml, skipping", flag)
+		// The line break is k3s's own: the log shows it as \n.
+		p.Warn("Unknown flag %s found in config.yaml, skipping\n", flag)
 	}
 	return kept
 }
@@ -142,7 +146,7 @@ func Read(path string) ([]string, error) {
 		}
 		var items yaml.MapSlice
 		if err := yaml.Unmarshal(content, &items); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err // without the file's name, as in k3s
 		}
 		for _, item := range items {
 			key, appends := strings.CutSuffix(text(item.Key), "+")

@@ -47,7 +47,7 @@ func TestServerDropsUnknownKeysAndAgentPassesThemOn(t *testing.T) {
 	if want := []string{"k3s", "server", "--token=t", "--config=" + file}; !reflect.DeepEqual(got, want) {
 		t.Errorf("server: got %q, want %q", got, want)
 	}
-	if want := []string{"Unknown flag --colour found in config.yaml, skipping"}; !reflect.DeepEqual(warnings, want) {
+	if want := []string{"Unknown flag --colour found in config.yaml, skipping\n"}; !reflect.DeepEqual(warnings, want) {
 		t.Errorf("warnings: %q", warnings)
 	}
 	got, _ = parser(&warnings).Parse([]string{"k3s", "agent", "--config=" + file})
@@ -112,5 +112,16 @@ func TestSnapshotValuesFollowTheSecondWord(t *testing.T) {
 	got, _ := parser(&warnings).Parse([]string{"k3s", "etcd-snapshot", "ls", "-o", "json"})
 	if want := []string{"k3s", "etcd-snapshot", "ls", "--token=t", "-o", "json"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestWhatIsNoMapOfKeysIsToldInTheWordsOfYAML(t *testing.T) {
+	for content, want := range map[string]string{
+		"a: 1\nb: [c\n": "yaml: line 2: did not find expected ',' or ']'",
+		"- a\n":         "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `a` into yaml.MapItem",
+	} {
+		if _, err := Read(write(t, filepath.Join(t.TempDir(), "config.yaml"), content)); err == nil || err.Error() != want {
+			t.Errorf("%q: got %v, want %s", content, err, want)
+		}
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	encryptionconfig "k8s.io/apiserver/pkg/server/options/encryptionconfig/controller"
 	"k8s.io/client-go/rest"
 	"k8s.io/component-base/cli/globalflag"
 	"k8s.io/component-base/logs"
@@ -36,10 +38,14 @@ func (a advertised) Addr() net.Addr {
 	return &net.TCPAddr{IP: own.IP, Port: a.port}
 }
 
+// encryptionReload is how often the API server looks whether its configuration of encryption has changed.
+const encryptionReload = 5 * time.Second
+
 // startAPIServer runs kube-apiserver in this process and returns its handler, which the supervisor
 // serves on the public port.
 func startAPIServer(group *process.Group, args []string, publicPort int) (http.Handler, error) {
 	ctx := group.Context()
+	encryptionconfig.EncryptionConfigFileChangePollDuration = encryptionReload
 	completed, err := completeOptions(ctx, args)
 	if err != nil {
 		return nil, err

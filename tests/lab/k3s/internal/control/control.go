@@ -1,5 +1,5 @@
 // Package control runs the cluster's control plane: etcd and kube-apiserver in this process, the
-// controller manager and the scheduler as children.
+// controller managers and the scheduler as children.
 package control
 
 import (
@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"k3srun.test/lab/k3s/internal/credentials"
 	"k3srun.test/lab/k3s/internal/encryption"
 	"k3srun.test/lab/k3s/internal/kubeconfig"
 	"k3srun.test/lab/k3s/internal/options"
@@ -28,15 +28,17 @@ const readyTimeout = 15 * time.Minute
 // apiURL is the API server's own port.
 var apiURL = fmt.Sprintf("https://127.0.0.1:%d", apiPort)
 
-// Start runs the datastore and the API server, and returns the handler of the latter.
-func Start(group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords credentials.Passwords) (http.Handler, error) {
-	ctx := group.Context()
-	if !opts.ClusterInit && !etcdExists(opts.Layout) {
+// errNoDatastore says why a server without etcd can't start here.
+var errNoDatastore = errors.New("preparing server: this distribution has no sqlite: the only datastore is embedded etcd, so set cluster-init: true")
+
+// Start runs the datastore and the API server, and returns the handler of the latter, which may not be ready yet.
+func Start(group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, password string) (http.Handler, error) {
+	ctx, cancel := context.WithTimeout(group.Context(), readyTimeout)
+	defer cancel()
+	if !opts.ClusterInit && !HasDatastore(opts.Layout) {
 		return nil, errNoDatastore
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	if err := startDatastore(ctx, group, opts, nodeName, nodeIP, passwords); err != nil {
+	if err := startDatastore(ctx, group, opts, nodeName, nodeIP, password); err != nil {
 		return nil, err
 	}
 	args := apiServerArgs(opts, net.ParseIP(opts.AdvertiseAddress))
@@ -45,19 +47,25 @@ func Start(group *process.Group, opts options.Server, nodeName string, nodeIP ne
 	if err != nil {
 		return nil, process.EndedError{Name: "apiserver", Err: err}
 	}
-	if err := waitForAPI(ctx, opts); err != nil {
-		return nil, process.EndedError{Name: "apiserver", Err: err}
-	}
 	return handler, nil
 }
 
 // startDatastore runs etcd, makes sure that it belongs to this token and this node, and stores what a
 // restored server would need.
-func startDatastore(ctx context.Context, group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, passwords credentials.Passwords) error {
-	logrus.Infof("Starting etcd for cluster member %s", nodeName)
-	etcd, err := startEtcd(ctx, opts, nodeName, nodeIP)
+func startDatastore(ctx context.Context, group *process.Group, opts options.Server, nodeName string, nodeIP net.IP, password string) error {
+	kind := "existing cluster member"
+	if !HasDatastore(opts.Layout) {
+		kind = "new cluster, cluster-reset=false"
+	}
+	logrus.Infof("Starting etcd for %s", kind)
+	name, err := memberName(opts.Layout, nodeName)
 	if err != nil {
 		return err
+	}
+	self := member{name: name, ip: nodeIP}
+	etcd, err := self.start(ctx, opts, false)
+	if err != nil {
+		return databaseError(err)
 	}
 	group.Go("etcd", func(ctx context.Context) error {
 		defer etcd.Close()
@@ -73,42 +81,41 @@ func startDatastore(ctx context.Context, group *process.Group, opts options.Serv
 		return err
 	}
 	defer client.Close()
-
-	found, err := checkBootstrap(ctx, client, passwords.Server)
-	if err != nil {
-		return err
-	}
-	if err := waitForMembership(ctx, client, etcd.Config().Name, nodeIP); err != nil {
+	if err := self.awaitMembership(ctx, client); err != nil {
 		return process.EndedError{Name: "etcd", Err: err}
 	}
+	logrus.Info("Connection to etcd is ready")
+	logrus.Info("ETCD server is now running")
+	return settle(ctx, client, opts, password)
+}
+
+// settle makes what the API server reads, and stores it.
+func settle(ctx context.Context, client *clientv3.Client, opts options.Server, password string) error {
 	if err := encryption.Ensure(opts); err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(opts.TLS("server-ca.crt"))
-	if err != nil {
-		return err
+	err := saveBootstrap(ctx, client, opts, password, false)
+	if errors.Is(err, errOtherToken) {
+		return process.Abort{Reason: err.Error()}
 	}
-	if err := credentials.WriteFiles(opts, passwords, ca); err != nil {
-		return err
-	}
-	if found {
-		return nil
-	}
-	return saveBootstrap(ctx, client, opts.Layout, passwords.Server)
+	return err
 }
 
-// StartControllers runs what works on the API.
-func StartControllers(group *process.Group, opts options.Server) error {
+func databaseError(err error) error {
+	return fmt.Errorf("starting kubernetes: failed to start cluster: start managed database: %w", err)
+}
+
+// WriteKubeconfigs leaves the files with which the parts of the control plane find the API server.
+func WriteKubeconfigs(opts options.Server) error {
 	for name, cert := range map[string]string{
-		"admin": "client-admin", "supervisor": "client-supervisor", "controller": "client-controller", "scheduler": "client-scheduler",
+		"admin": "client-admin", "supervisor": "client-supervisor", "controller": "client-controller",
+		"scheduler": "client-scheduler", "api-server": "client-kube-apiserver", "cloud-controller": "client-k3s-cloud-controller",
 	} {
 		err := kubeconfig.WriteReferring(opts.Cred(name+".kubeconfig"), apiURL, opts.TLS("server-ca.crt"), opts.TLS(cert+".crt"), opts.TLS(cert+".key"))
 		if err != nil {
 			return err
 		}
 	}
-	group.Child("kube-controller-manager", controllerArgs(opts))
-	group.Child("kube-scheduler", schedulerArgs(opts))
 	return nil
 }
 
@@ -119,21 +126,33 @@ func AdminConfig(opts options.Server) *rest.Config {
 	}}
 }
 
-func waitForAPI(ctx context.Context, opts options.Server) error {
-	client, err := kubernetes.NewForConfig(AdminConfig(opts))
-	if err != nil {
-		return err
-	}
+// AwaitAPI returns when the API server is ready.
+func AwaitAPI(ctx context.Context, client kubernetes.Interface) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	told := ""
 	for {
 		err := client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 		if err == nil {
+			logrus.Info("Kube API server is now running")
 			return nil
 		}
-		logrus.Debugf("Waiting for the API server: %v", err)
+		if said := fmt.Sprintf("Polling for API server readiness: GET /readyz failed: %v", err); said != told {
+			logrus.Info(said)
+			told = said
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), err)
+			return process.EndedError{Name: "apiserver", Err: errors.Join(context.Cause(ctx), err)}
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// ForgetReset allows the next reset, now that a normal start has worked.
+func ForgetReset(opts options.Server) error {
+	if err := os.Remove(opts.Server("db", "reset-flag")); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	return nil
 }

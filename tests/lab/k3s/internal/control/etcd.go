@@ -2,10 +2,8 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -14,51 +12,85 @@ import (
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.yaml.in/yaml/v2"
 
 	"k3srun.test/lab/k3s/internal/layout"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/token"
 )
 
-const etcdEndpoint = "https://127.0.0.1:2379"
+const (
+	etcdEndpoint = "https://127.0.0.1:2379"
+	loopback     = "127.0.0.1"
+)
 
-// errNoDatastore says why a server without etcd can't start here.
-var errNoDatastore = errors.New("preparing server: this distribution has no sqlite: the only datastore is embedded etcd, so set cluster-init: true")
-
-// etcdExists says whether an earlier start has left an etcd; then it is used whatever the flags say.
-func etcdExists(l layout.Layout) bool {
+// HasDatastore says whether an earlier start has left an etcd; then it is used whatever the flags say.
+func HasDatastore(l layout.Layout) bool {
 	_, err := os.Stat(l.Server("db", "etcd", "member", "wal"))
 	return err == nil
 }
 
-// startEtcd runs the embedded etcd with one member and waits until it serves.
-func startEtcd(ctx context.Context, opts options.Server, nodeName string, nodeIP net.IP) (*embed.Etcd, error) {
-	dir := opts.Server("db", "etcd")
-	if err := layout.MakeDirs(0o700, dir); err != nil {
-		return nil, err
+// member is this server as a part of the etcd cluster.
+type member struct {
+	name string
+	ip   net.IP
+}
+
+// peerURL is where the cluster knows it.
+func (m member) peerURL() string { return "https://" + net.JoinHostPort(m.ip.String(), "2380") }
+
+// start runs the embedded etcd with one member and waits until it serves. A reset listens on loopback only and makes the
+// member the only one, whichever the data names.
+func (m member) start(ctx context.Context, opts options.Server, reset bool) (*embed.Etcd, error) {
+	hosts := []string{loopback, m.ip.String()}
+	if reset {
+		hosts = hosts[:1]
 	}
-	name, err := memberName(opts.Layout, nodeName)
+	settings := etcdSettings(m.name, opts.Server("db", "etcd"))
+	settings["advertise-client-urls"] = urls("https", "2379", hosts[len(hosts)-1])
+	settings["initial-advertise-peer-urls"] = m.peerURL()
+	settings["initial-cluster"] = m.name + "=" + m.peerURL()
+	settings["listen-client-urls"] = urls("https", "2379", hosts...)
+	settings["listen-client-http-urls"] = urls("https", "2382", loopback)
+	settings["listen-metrics-urls"] = urls("http", "2381", loopback)
+	settings["listen-peer-urls"] = urls("https", "2380", hosts...)
+	settings["client-transport-security"] = serverTLS(opts, "server-client", "server-ca")
+	settings["peer-transport-security"] = serverTLS(opts, "peer-server-client", "peer-ca")
+	if reset {
+		settings["force-new-cluster"] = true
+	}
+	return startEtcd(ctx, settings)
+}
+
+// etcdSettings are what all etcds of a server have in common, in the words of etcd's configuration file. With these times
+// a server needs some seconds to elect itself.
+func etcdSettings(name, dir string) map[string]any {
+	return map[string]any{
+		"name": name, "data-dir": dir, "initial-cluster-state": "new",
+		"election-timeout": 5000, "heartbeat-interval": 500, "snapshot-count": 10000,
+		"warning-unary-request-duration": (300 * time.Millisecond).Nanoseconds(),
+		"logger":                         "zap", "log-outputs": []string{"stderr"},
+		"socket-options": map[string]bool{"reuse-address": true, "reuse-port": true},
+	}
+}
+
+// startEtcd leaves the settings beside the data, as in k3s, and starts etcd from them.
+func startEtcd(ctx context.Context, settings map[string]any) (*embed.Etcd, error) {
+	content, err := yaml.Marshal(settings)
 	if err != nil {
 		return nil, err
 	}
-	config := embed.NewConfig()
-	config.Name, config.Dir = name, dir
-	config.LogLevel, config.LogOutputs = "warn", []string{"stderr"}
-	config.ListenClientUrls = urls("https", "2379", "127.0.0.1", nodeIP.String())
-	config.AdvertiseClientUrls = urls("https", "2379", nodeIP.String())
-	config.ListenPeerUrls = urls("https", "2380", "127.0.0.1", nodeIP.String())
-	config.AdvertisePeerUrls = urls("https", "2380", nodeIP.String())
-	config.ListenMetricsUrls = urls("http", "2381", "127.0.0.1")
-	config.ListenClientHttpUrls = urls("https", "2382", "127.0.0.1")
-	config.InitialCluster = name + "=" + config.AdvertisePeerUrls[0].String()
-	config.ClusterState = embed.ClusterStateFlagNew
-	config.WarningUnaryRequestDuration = embed.DefaultWarningUnaryRequestDuration
-	config.ClientTLSInfo = serverTLS(opts, "server-client", "server-ca")
-	config.PeerTLSInfo = serverTLS(opts, "peer-server-client", "peer-ca")
-
+	file := fmt.Sprint(settings["data-dir"], "/config")
+	if err := layout.WriteFile(file, content, 0o600); err != nil {
+		return nil, err
+	}
+	config, err := embed.ConfigFromFile(file)
+	if err != nil {
+		return nil, err
+	}
 	etcd, err := embed.StartEtcd(config)
 	if err != nil {
-		return nil, fmt.Errorf("starting etcd: %w", err)
+		return nil, err
 	}
 	select {
 	case <-etcd.Server.ReadyNotify():
@@ -69,38 +101,53 @@ func startEtcd(ctx context.Context, opts options.Server, nodeName string, nodeIP
 	}
 }
 
-func serverTLS(opts options.Server, cert, ca string) transport.TLSInfo {
-	return transport.TLSInfo{
-		CertFile: opts.TLS("etcd", cert+".crt"), KeyFile: opts.TLS("etcd", cert+".key"),
-		TrustedCAFile: opts.TLS("etcd", ca+".crt"), ClientCertAuth: true,
+func serverTLS(opts options.Server, cert, ca string) map[string]any {
+	return map[string]any{
+		"cert-file": opts.TLS("etcd", cert+".crt"), "key-file": opts.TLS("etcd", cert+".key"),
+		"trusted-ca-file": opts.TLS("etcd", ca+".crt"), "client-cert-auth": true,
 	}
 }
 
-func urls(scheme, port string, hosts ...string) []url.URL {
-	var result []url.URL
+func urls(scheme, port string, hosts ...string) string {
+	var result []string
 	seen := map[string]bool{}
 	for _, host := range hosts {
 		if !seen[host] {
 			seen[host] = true
-			result = append(result, url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port)})
+			result = append(result, scheme+"://"+net.JoinHostPort(host, port))
 		}
 	}
-	return result
+	return strings.Join(result, ",")
 }
 
 // memberName is <node>-<8 hex>, made once.
 func memberName(l layout.Layout, nodeName string) (string, error) {
-	file := l.Server("db", "etcd", "name")
-	if content, err := os.ReadFile(file); err == nil {
-		return strings.TrimSpace(string(content)), nil
+	if name, err := MemberName(l); err == nil {
+		return name, nil
 	}
+	return renameMember(l, nodeName)
+}
+
+// renameMember makes another name for a cluster that begins again.
+func renameMember(l layout.Layout, nodeName string) (string, error) {
 	suffix, err := token.Generate(4)
 	if err != nil {
 		return "", err
 	}
+	if err := layout.MakeDirs(0o700, l.Server("db", "etcd"), l.Server("db", "snapshots")); err != nil {
+		return "", err
+	}
 	name := nodeName + "-" + suffix
-	return name, layout.WriteFile(file, []byte(name), 0o600)
+	return name, layout.WriteFile(memberFile(l), []byte(name), 0o600)
 }
+
+// MemberName is how etcd knows this server.
+func MemberName(l layout.Layout) (string, error) {
+	content, err := os.ReadFile(memberFile(l))
+	return strings.TrimSpace(string(content)), err
+}
+
+func memberFile(l layout.Layout) string { return l.Server("db", "etcd", "name") }
 
 // EtcdClient connects to the embedded etcd of this host.
 func EtcdClient(l layout.Layout) (*clientv3.Client, error) {
@@ -114,11 +161,10 @@ func EtcdClient(l layout.Layout) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{Endpoints: []string{etcdEndpoint}, TLS: config, DialTimeout: 5 * time.Second})
 }
 
-// waitForMembership returns when etcd knows this member under its present address.
-func waitForMembership(ctx context.Context, client *clientv3.Client, name string, nodeIP net.IP) error {
-	expected := "https://" + net.JoinHostPort(nodeIP.String(), "2380")
+// awaitMembership returns when etcd knows this member under its present address.
+func (m member) awaitMembership(ctx context.Context, client *clientv3.Client) error {
 	for {
-		err := checkMembership(ctx, client, name, expected)
+		err := m.check(ctx, client)
 		if err == nil {
 			return nil
 		}
@@ -131,7 +177,7 @@ func waitForMembership(ctx context.Context, client *clientv3.Client, name string
 	}
 }
 
-func checkMembership(ctx context.Context, client *clientv3.Client, name, expected string) error {
+func (m member) check(ctx context.Context, client *clientv3.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	members, err := client.MemberList(ctx)
@@ -139,13 +185,13 @@ func checkMembership(ctx context.Context, client *clientv3.Client, name, expecte
 		return err
 	}
 	var found []string
-	for _, member := range members.Members {
-		for _, peer := range member.PeerURLs {
-			if member.Name == name && peer == expected {
+	for _, other := range members.Members {
+		for _, peer := range other.PeerURLs {
+			if other.Name == m.name && peer == m.peerURL() {
 				return nil
 			}
-			found = append(found, member.Name+"="+peer)
+			found = append(found, other.Name+"="+peer)
 		}
 	}
-	return fmt.Errorf("this server is a not a member of the etcd cluster. Found %v, expect: %s=%s", found, name, expected)
+	return fmt.Errorf("this server is a not a member of the etcd cluster. Found %v, expect: %s=%s", found, m.name, m.peerURL())
 }

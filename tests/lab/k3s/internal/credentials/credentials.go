@@ -2,6 +2,7 @@
 package credentials
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,74 +20,131 @@ type Passwords struct {
 	Agent string
 }
 
-// Resolve takes the configured tokens, else those of an earlier start, else makes one.
+// Configured reads the tokens that the options name into the options, and waits for their files.
+func Configured(opts *options.Server) error {
+	for _, t := range []struct {
+		direct *string
+		file   string
+		user   string
+	}{{&opts.Token, opts.TokenFile, "server"}, {&opts.AgentToken, opts.AgentTokenFile, "node"}} {
+		if *t.direct == "" && t.file != "" {
+			content, err := layout.ReadAwaited(t.file)
+			if err != nil {
+				return err
+			}
+			*t.direct = strings.TrimSpace(string(content))
+		}
+		if *t.direct == "" {
+			continue
+		}
+		parsed, err := token.Parse(*t.direct, t.user)
+		if err != nil {
+			return err
+		}
+		*t.direct = parsed.Password
+	}
+	return nil
+}
+
+// Sealing is the password with which the data of an earlier start was sealed, as far as options and files tell: the
+// configured one, or that of server/token. It is empty if neither is there.
+func Sealing(opts options.Server) (string, error) {
+	if opts.Token != "" {
+		return opts.Token, nil
+	}
+	content, err := os.ReadFile(opts.Server("token"))
+	if os.IsNotExist(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	parsed, err := token.Parse(string(content), "server")
+	return parsed.Password, err
+}
+
+// ForReset makes sure that a restored server knows the password of what it restores.
+func ForReset(opts options.Server) error {
+	if opts.ClusterResetRestorePath == "" || opts.Token != "" {
+		return nil
+	}
+	if _, err := os.Stat(opts.Server("token")); err != nil {
+		return errors.New(opts.Server("token") + " does not exist, please pass --token to complete the restoration")
+	}
+	return nil
+}
+
+// Resolve takes the configured passwords, else those of an earlier start, else makes one; and keeps them. The file passwd is
+// the memory: server/token is written from it and never read here.
 func Resolve(opts options.Server) (Passwords, error) {
-	server, err := configured(opts.Token, opts.TokenFile)
+	known, err := readPasswd(opts.Cred("passwd"))
 	if err != nil {
 		return Passwords{}, err
 	}
-	if server == "" {
-		if content, err := os.ReadFile(opts.Server("token")); err == nil {
-			server = strings.TrimSpace(string(content))
-		}
+	passwords := Passwords{Server: opts.Token, Agent: opts.AgentToken}
+	if passwords.Server == "" {
+		passwords.Server = known["server"]
 	}
-	if server == "" {
-		if server, err = token.Generate(16); err != nil {
+	if passwords.Server == "" {
+		if passwords.Server, err = token.Generate(16); err != nil {
 			return Passwords{}, err
 		}
 	}
-	parsed, err := token.Parse(server, "server")
-	if err != nil {
-		return Passwords{}, err
+	if passwords.Agent == "" {
+		passwords.Agent = passwords.Server
 	}
-	agent, err := configured(opts.AgentToken, opts.AgentTokenFile)
-	if err != nil {
-		return Passwords{}, err
+	if passwords == (Passwords{Server: known["server"], Agent: known["node"]}) {
+		return passwords, nil
 	}
-	if agent == "" {
-		return Passwords{Server: parsed.Password, Agent: parsed.Password}, nil
-	}
-	parsedAgent, err := token.Parse(agent, "node")
-	if err != nil {
-		return Passwords{}, err
-	}
-	return Passwords{Server: parsed.Password, Agent: parsedAgent.Password}, nil
+	return passwords, passwords.writePasswd(opts)
 }
 
-// configured reads a token that was given directly or in a file.
-func configured(direct, file string) (string, error) {
-	if direct != "" || file == "" {
-		return direct, nil
+func readPasswd(path string) (map[string]string, error) {
+	known := map[string]string{}
+	content, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return known, nil
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("token file: %w", err)
+	for line := range strings.Lines(string(content)) {
+		if fields := strings.Split(line, ","); len(fields) > 1 {
+			known[fields[1]] = fields[0]
+		}
 	}
-	return strings.TrimSpace(string(content)), nil
+	return known, err
 }
 
-// WriteFiles leaves the full tokens where an operator looks for them.
-func WriteFiles(opts options.Server, passwords Passwords, serverCA []byte) error {
+func (p Passwords) writePasswd(opts options.Server) error {
+	text := fmt.Sprintf("%s,node,node,k3s:agent\n%s,server,server,k3s:server\n", p.Agent, p.Server)
+	return layout.WriteFile(opts.Cred("passwd"), []byte(text), 0o600)
+}
+
+// WriteTokens leaves the full tokens where an operator looks for them.
+func (p Passwords) WriteTokens(opts options.Server, serverCA []byte) error {
 	hash := token.HashCA(serverCA)
-	server := token.Token{CAHash: hash, User: "server", Password: passwords.Server}
+	server := token.Token{CAHash: hash, User: "server", Password: p.Server}
 	if err := layout.WriteFile(opts.Server("token"), []byte(server.String()+"\n"), 0o600); err != nil {
 		return err
 	}
 	if err := replaceLink(opts.Server("node-token"), opts.Server("token")); err != nil {
 		return err
 	}
-	if passwords.Agent == passwords.Server {
-		if err := replaceLink(opts.Server("agent-token"), opts.Server("token")); err != nil {
-			return err
-		}
-	} else {
-		agent := token.Token{CAHash: hash, User: "node", Password: passwords.Agent}
-		if err := layout.WriteFile(opts.Server("agent-token"), []byte(agent.String()+"\n"), 0o600); err != nil {
-			return err
-		}
+	if p.Agent == p.Server {
+		return replaceLink(opts.Server("agent-token"), opts.Server("token"))
 	}
-	passwd := fmt.Sprintf("%s,node,node,k3s:agent\n%s,server,server,k3s:server\n", passwords.Agent, passwords.Server)
-	return layout.WriteFile(opts.Cred("passwd"), []byte(passwd), 0o600)
+	agent := token.Token{CAHash: hash, User: "node", Password: p.Agent}
+	return layout.WriteFile(opts.Server("agent-token"), []byte(agent.String()+"\n"), 0o600)
+}
+
+// Rotate puts another server password into the files. It counts from the next start on.
+func (p Passwords) Rotate(opts options.Server, serverCA []byte, password string) error {
+	if p.Agent == p.Server && opts.AgentToken == "" {
+		p.Agent = password
+	}
+	p.Server = password
+	if err := p.writePasswd(opts); err != nil {
+		return err
+	}
+	return p.WriteTokens(opts, serverCA)
 }
 
 func replaceLink(link, target string) error {

@@ -13,17 +13,12 @@ import (
 )
 
 // NodeIP chooses the node's address: the one that was configured, else that of the flannel interface,
-// else that of the interface with the default route.
+// else that of the interface with the default route. Whether the host has a configured address is not asked here.
 func NodeIP(configured []string, iface string) (net.IP, error) {
-	if iface != "" {
-		if _, err := net.InterfaceByName(iface); err != nil {
-			return nil, fmt.Errorf("unable to find interface %s: %w", iface, err)
-		}
-	}
 	if len(configured) > 0 {
 		ip := net.ParseIP(configured[0])
 		if ip == nil {
-			return nil, fmt.Errorf("invalid node-ip %s", configured[0])
+			return nil, fmt.Errorf("failed to get node name and addresses: invalid node-ip: invalid ip format '%s'", configured[0])
 		}
 		return ip, nil
 	}
@@ -51,6 +46,20 @@ func FlannelInterface(name string) (*net.Interface, error) {
 		return nil, fmt.Errorf("unable to find interface %s: %w", name, err)
 	}
 	return iface, nil
+}
+
+// FirstIPv4 is the address that the overlay network uses of an interface: the first, whichever the node has.
+func FirstIPv4(iface *net.Interface) (net.IP, error) {
+	addrs, err := iface.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range addrs {
+		if network, ok := addr.(*net.IPNet); ok && network.IP.To4() != nil {
+			return network.IP, nil
+		}
+	}
+	return nil, fmt.Errorf("failed to find IPv4 address for interface %s", iface.Name)
 }
 
 func globalIPv4(name string) (net.IP, error) {
@@ -112,6 +121,20 @@ func NthIP(cidr string, n byte) (net.IP, error) {
 	ip := append(net.IP{}, network.IP...)
 	ip[len(ip)-1] += n
 	return ip, nil
+}
+
+// HasAddress says whether an interface of this host has the address.
+func HasAddress(ip net.IP) (bool, error) {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false, err
+	}
+	for _, addr := range addrs {
+		if network, ok := addr.(*net.IPNet); ok && network.IP.Equal(ip) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // HasCapability says whether this process has a capability, by its number.

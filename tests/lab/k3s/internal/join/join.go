@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 
 	"k3srun.test/lab/k3s/internal/token"
 )
+
+const timeout = 10 * time.Second
 
 // Headers of a node that asks for a certificate.
 const (
@@ -52,12 +55,17 @@ type Client struct {
 	// CertFile and KeyFile are a client certificate to show if it is there.
 	CertFile, KeyFile string
 	CA                []byte
+	// Timeout is for one request; zero means ten seconds.
+	Timeout time.Duration
 }
 
 // Connect fetches the server's CA, compares it with the token's pin, and returns a client that trusts it.
 func Connect(url string, t token.Token) (*Client, error) {
 	client := &Client{URL: strings.TrimRight(url, "/"), Token: t}
-	insecure := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+	if !strings.HasPrefix(url, "https://") {
+		return nil, fmt.Errorf("only https:// URLs are supported, invalid scheme: %s", url)
+	}
+	insecure := &http.Client{Timeout: timeout, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	ca, err := fetch(insecure, client.URL+"/cacerts")
 	if err != nil {
@@ -93,18 +101,34 @@ func (c *Client) http() (*http.Client, error) {
 			return nil, err
 		}
 	}
-	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}, nil
+	return &http.Client{Timeout: c.timeout(), Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}, nil
+}
+
+func (c *Client) timeout() time.Duration {
+	if c.Timeout != 0 {
+		return c.Timeout
+	}
+	return timeout
 }
 
 // Get reads a path below the server's address.
-func (c *Client) Get(path string) ([]byte, error) { return c.do(http.MethodGet, path, nil, nil) }
+func (c *Client) Get(path string) ([]byte, error) { return c.Do(http.MethodGet, path, nil, nil) }
 
-// Post sends a body with extra headers.
-func (c *Client) Post(path string, body []byte, header http.Header) ([]byte, error) {
-	return c.do(http.MethodPost, path, body, header)
+// Send passes a value on as JSON, and reads the answer into another one unless that is nil.
+func (c *Client) Send(method, path string, value, answer any) error {
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	content, err := c.Do(method, path, body, nil)
+	if err != nil || answer == nil {
+		return err
+	}
+	return json.Unmarshal(content, answer)
 }
 
-func (c *Client) do(method, path string, body []byte, header http.Header) ([]byte, error) {
+// Do sends a body with extra headers.
+func (c *Client) Do(method, path string, body []byte, header http.Header) ([]byte, error) {
 	client, err := c.http()
 	if err != nil {
 		return nil, err
@@ -116,8 +140,11 @@ func (c *Client) do(method, path string, body []byte, header http.Header) ([]byt
 	for name, values := range header {
 		request.Header[name] = values
 	}
-	if c.Token.Password != "" {
+	switch {
+	case c.Token.User != "":
 		request.SetBasicAuth(c.Token.User, c.Token.Password)
+	case c.Token.Password != "":
+		request.Header.Set("Authorization", "Bearer "+c.Token.Password)
 	}
 	return answer(client.Do(request))
 }
@@ -133,8 +160,12 @@ func answer(response *http.Response, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode >= http.StatusBadRequest {
-		return nil, StatusError{Code: response.StatusCode, Message: strings.TrimSpace(string(content))}
+	if response.StatusCode < http.StatusBadRequest {
+		return content, nil
 	}
-	return content, nil
+	var said struct{ Message string }
+	if err := json.Unmarshal(content, &said); err != nil || said.Message == "" {
+		said.Message = strings.TrimSpace(string(content))
+	}
+	return nil, StatusError{Code: response.StatusCode, Message: said.Message}
 }

@@ -4,7 +4,6 @@ package loadbalancer
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -14,8 +13,11 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
+// dialTimeout is longer than a client waits: of a server that doesn't answer the client's own timeout tells first.
+const dialTimeout = 15 * time.Second
+
 // Start listens on 127.0.0.1:port and forwards to the host of serverURL until ctx ends.
-// It returns the local address as a URL.
+// It returns the local address as a URL of the same scheme.
 func Start(ctx context.Context, port int, serverURL string) (string, error) {
 	server, err := url.Parse(serverURL)
 	if err != nil {
@@ -28,12 +30,12 @@ func Start(ctx context.Context, port int, serverURL string) (string, error) {
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	listener, err := net.Listen("tcp", local)
 	if err != nil {
-		return "", fmt.Errorf("Error starting load balancer: %w", err)
+		return "", err
 	}
 	logrus.Infof("Running load balancer k3s-agent-load-balancer %s -> [%s]", local, target)
 	context.AfterFunc(ctx, func() { listener.Close() })
 	go accept(ctx, listener, target)
-	return "https://" + local, nil
+	return server.Scheme + "://" + local, nil
 }
 
 func accept(ctx context.Context, listener net.Listener, target string) {
@@ -53,7 +55,7 @@ func accept(ctx context.Context, listener net.Listener, target string) {
 
 func forward(ctx context.Context, from net.Conn, target string) {
 	defer from.Close()
-	dialer := net.Dialer{Timeout: 10 * time.Second}
+	dialer := net.Dialer{Timeout: dialTimeout}
 	to, err := dialer.DialContext(ctx, "tcp", target)
 	if err != nil {
 		logrus.Debugf("Load balancer: %v", err)

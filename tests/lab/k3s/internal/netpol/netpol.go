@@ -3,7 +3,9 @@ package netpol
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -14,10 +16,13 @@ import (
 	"github.com/cloudnativelabs/kube-router/v2/pkg/utils"
 	"github.com/cloudnativelabs/kube-router/v2/pkg/version"
 	"github.com/sirupsen/logrus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
+	"k3srun.test/lab/k3s/internal/hostnet"
 	"k3srun.test/lab/k3s/internal/process"
 )
 
@@ -37,6 +42,9 @@ func Start(group *process.Group, client kubernetes.Interface, settings Settings)
 	if err != nil {
 		logrus.Warnf("Skipping network policy controller start, ipset unavailable: %v", err)
 		return nil
+	}
+	if err := checkAddress(group.Context(), client, settings.NodeName); err != nil {
+		return process.EndedError{Err: fmt.Errorf("failed to start networking: unable to initialize network policy controller: %w", err)}
 	}
 	config := options.NewKubeRouterConfig()
 	config.EnableIPv4 = true
@@ -72,6 +80,27 @@ func Start(group *process.Group, client kubernetes.Interface, settings Settings)
 		run(ctx, controller)
 		return nil
 	})
+	return nil
+}
+
+// checkAddress makes sure that the node in the datastore is this host: of one that was restored elsewhere it isn't.
+func checkAddress(ctx context.Context, client kubernetes.Interface, name string) error {
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, address := range node.Status.Addresses {
+		if address.Type != corev1.NodeInternalIP {
+			continue
+		}
+		has, err := hostnet.HasAddress(net.ParseIP(address.Address))
+		if err == nil && !has {
+			err = errors.New("failed to find interface with specified node ip")
+		}
+		if err != nil {
+			return fmt.Errorf("error getting node subnet: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -9,6 +9,13 @@ import (
 	"strings"
 )
 
+// The annotations by which a node tells its addresses.
+const (
+	InternalIP = "k3s.io/internal-ip"
+	ExternalIP = "k3s.io/external-ip"
+	Hostname   = "k3s.io/hostname"
+)
+
 // Annotations are the arguments and K3S_ variables of this process, and a hash over both.
 func Annotations(args []string) map[string]string {
 	arguments, env := asJSON(maskSecrets(args)), asJSON(nodeEnv())

@@ -21,7 +21,7 @@ type Node struct {
 	BindAddress, FlannelIface, ResolvConf string
 	KubeletArgs, KubeProxyArgs            []string
 	ProtectKernelDefaults                 bool
-	PauseImage, SystemDefaultRegistry     string
+	PauseImage                            string
 	LoadBalancerPort                      int
 	ServerURL                             string
 }
@@ -41,10 +41,23 @@ type Server struct {
 	DisableNetworkPolicy                         bool
 	SecretsEncryption                            bool
 	SecretsEncryptionProvider                    string
+	SystemDefaultRegistry                        string
 	Disable                                      []string
 	WriteKubeconfig, WriteKubeconfigMode         string
 	WriteKubeconfigGroup                         string
 	APIServerArgs, ControllerArgs, SchedulerArgs []string
+	ClusterReset                                 bool
+	ClusterResetRestorePath                      string
+	Snapshots                                    Snapshots
+}
+
+// Snapshots says when the datastore is saved, and where.
+type Snapshots struct {
+	Disabled   bool
+	Name, Cron string
+	Dir        string
+	Retention  int
+	Compress   bool
 }
 
 func str(name, value, usage string, env ...string) cli.Flag {
@@ -71,7 +84,7 @@ func nodeFlags() []cli.Flag {
 		boolean("with-node-id", "Append id to node name"),
 		list("node-label", "Registering and starting kubelet with set of labels"),
 		list("node-taint", "Registering kubelet with set of taints"),
-		list("node-ip", "IPv4/IPv6 addresses to advertise for node"),
+		&cli.StringSliceFlag{Name: "node-ip", Aliases: []string{"i"}, Usage: "IPv4/IPv6 addresses to advertise for node"},
 		list("node-external-ip", "IPv4/IPv6 external IP addresses to advertise for node"),
 		str("bind-address", "", "k3s bind address (default: 0.0.0.0)"),
 		str("resolv-conf", "", "Kubelet resolv.conf file", "K3S_RESOLV_CONF"),
@@ -80,7 +93,6 @@ func nodeFlags() []cli.Flag {
 		list("kube-proxy-arg", "Customized flag for kube-proxy process"),
 		boolean("protect-kernel-defaults", "Kernel tuning behavior. If set, error if kernel tunables are different than kubelet defaults"),
 		str("pause-image", "rancher/mirrored-pause:3.6", "Customized pause image for containerd sandbox"),
-		str("system-default-registry", "", "Private registry to be used for all system images", "K3S_SYSTEM_DEFAULT_REGISTRY"),
 		&cli.IntFlag{Name: "lb-server-port", Value: 6444, Usage: "Local port for the client load-balancer", EnvVars: []string{"K3S_LB_SERVER_PORT"}},
 	}
 }
@@ -91,6 +103,14 @@ func ServerFlags() []cli.Flag {
 		str("agent-token", "", "Shared secret used to join agents to the cluster, but not servers", "K3S_AGENT_TOKEN"),
 		str("agent-token-file", "", "File containing the agent secret", "K3S_AGENT_TOKEN_FILE"),
 		boolean("cluster-init", "Initialize a new cluster using embedded Etcd", "K3S_CLUSTER_INIT"),
+		boolean("cluster-reset", "Forget all peers and become sole member of a new cluster", "K3S_CLUSTER_RESET"),
+		str("cluster-reset-restore-path", "", "Path to snapshot file to be restored"),
+		boolean("etcd-disable-snapshots", "Disable automatic etcd snapshots"),
+		str("etcd-snapshot-name", "etcd-snapshot", "Set the base name of etcd snapshots"),
+		str("etcd-snapshot-schedule-cron", "0 */12 * * *", "Snapshot interval time in cron spec"),
+		str("etcd-snapshot-dir", "", "Directory to save db snapshots"),
+		&cli.IntFlag{Name: "etcd-snapshot-retention", Value: 5, Usage: "Number of snapshots to retain"},
+		boolean("etcd-snapshot-compress", "Compress etcd snapshot"),
 		&cli.IntFlag{Name: "https-listen-port", Value: 6443, Usage: "HTTPS listen port"},
 		str("advertise-address", "", "IPv4/IPv6 address that apiserver uses to advertise to members of the cluster"),
 		list("tls-san", "Add additional hostnames or IPv4/IPv6 addresses as Subject Alternative Names on the server TLS cert"),
@@ -103,6 +123,7 @@ func ServerFlags() []cli.Flag {
 		boolean("disable-network-policy", "Disable k3s default network policy controller"),
 		boolean("secrets-encryption", "Enable secret encryption at rest"),
 		str("secrets-encryption-provider", "aescbc", "Secret encryption provider (valid values: 'aescbc', 'secretbox')"),
+		str("system-default-registry", "", "Private registry to be used for all system images", "K3S_SYSTEM_DEFAULT_REGISTRY"),
 		list("disable", "Do not deploy packaged components and delete any deployed components"),
 		&cli.StringFlag{Name: "write-kubeconfig", Aliases: []string{"o"}, Value: layout.Kubeconfig, Usage: "Write kubeconfig for admin client to this file", EnvVars: []string{"K3S_KUBECONFIG_OUTPUT"}},
 		str("write-kubeconfig-mode", "", "Write kubeconfig with this mode", "K3S_KUBECONFIG_MODE"),
@@ -139,8 +160,8 @@ func NodeFrom(c *cli.Context) Node {
 		BindAddress: c.String("bind-address"), FlannelIface: c.String("flannel-iface"), ResolvConf: c.String("resolv-conf"),
 		KubeletArgs: c.StringSlice("kubelet-arg"), KubeProxyArgs: c.StringSlice("kube-proxy-arg"),
 		ProtectKernelDefaults: c.Bool("protect-kernel-defaults"),
-		PauseImage:            c.String("pause-image"), SystemDefaultRegistry: c.String("system-default-registry"),
-		LoadBalancerPort: c.Int("lb-server-port"), ServerURL: c.String("server"),
+		PauseImage:            c.String("pause-image"),
+		LoadBalancerPort:      c.Int("lb-server-port"), ServerURL: c.String("server"),
 	}
 }
 
@@ -156,11 +177,16 @@ func ServerFrom(c *cli.Context) Server {
 		ClusterDNS:           c.String("cluster-dns"), ClusterDomain: c.String("cluster-domain"),
 		FlannelBackend: c.String("flannel-backend"), DisableNetworkPolicy: c.Bool("disable-network-policy"),
 		SecretsEncryption: c.Bool("secrets-encryption"), SecretsEncryptionProvider: c.String("secrets-encryption-provider"),
-		Disable:         split(c.StringSlice("disable")),
+		SystemDefaultRegistry: c.String("system-default-registry"), Disable: split(c.StringSlice("disable")),
 		WriteKubeconfig: c.String("write-kubeconfig"), WriteKubeconfigMode: c.String("write-kubeconfig-mode"),
 		WriteKubeconfigGroup: c.String("write-kubeconfig-group"),
 		APIServerArgs:        c.StringSlice("kube-apiserver-arg"), ControllerArgs: c.StringSlice("kube-controller-manager-arg"),
 		SchedulerArgs: c.StringSlice("kube-scheduler-arg"),
+		ClusterReset:  c.Bool("cluster-reset"), ClusterResetRestorePath: c.String("cluster-reset-restore-path"),
+		Snapshots: Snapshots{
+			Disabled: c.Bool("etcd-disable-snapshots"), Name: c.String("etcd-snapshot-name"), Cron: c.String("etcd-snapshot-schedule-cron"),
+			Dir: c.String("etcd-snapshot-dir"), Retention: c.Int("etcd-snapshot-retention"), Compress: c.Bool("etcd-snapshot-compress"),
+		},
 	}
 }
 

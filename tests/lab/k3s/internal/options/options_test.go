@@ -43,11 +43,11 @@ func TestTheLastScalarWinsAndListsAppend(t *testing.T) {
 }
 
 func TestFlagsWithoutEffectAreTold(t *testing.T) {
-	opts, ignored := parse(t, "--etcd-snapshot-retention=3", "--disable-helm-controller", "--disable-network-policy")
+	opts, ignored := parse(t, "--etcd-s3-retention=3", "--disable-helm-controller", "--disable-network-policy")
 	if !opts.DisableNetworkPolicy {
 		t.Error("disable-network-policy has no effect")
 	}
-	if want := []string{"etcd-snapshot-retention"}; !reflect.DeepEqual(ignored, want) {
+	if want := []string{"etcd-s3-retention"}; !reflect.DeepEqual(ignored, want) {
 		t.Errorf("got %q, want %q", ignored, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,8 +42,13 @@ func NewGroup(ctx context.Context) *Group {
 // Context ends as soon as any member has ended or the group is stopped.
 func (g *Group) Context() context.Context { return g.ctx }
 
-// Shutdown stops the group because of err.
-func (g *Group) Shutdown(err error) { g.cancel(err) }
+// Shutdown stops the group because of err. An end in order is told at once: the others take their time to end.
+func (g *Group) Shutdown(err error) {
+	if g.ctx.Err() == nil && InOrder(err) {
+		logrus.Errorf("Shutdown request received: %v", err)
+	}
+	g.cancel(err)
+}
 
 // Wait returns when every child has ended, with the cause of the end. The parts inside of this process
 // end with it, so they get some time to do it in order, but no more.
@@ -73,7 +79,19 @@ func (g *Group) Go(name string, run func(context.Context) error) {
 	}()
 }
 
-// Child runs a part as a process of its own: this executable under another name, or a log of its own.
+// Task runs what is to be done beside other things. It may end; its failure ends the group.
+func (g *Group) Task(run func(context.Context) error) {
+	g.parts.Add(1)
+	go func() {
+		defer g.parts.Done()
+		if err := run(g.ctx); err != nil && g.ctx.Err() == nil {
+			g.Shutdown(err)
+		}
+	}()
+}
+
+// Child runs a part as a process of its own, in which this executable is another component. For the system it has the
+// name of the service, as in k3s, where all components are in one process; see Named.
 func (g *Group) Child(name string, args []string, adjust ...func(*exec.Cmd)) {
 	logrus.Infof("Running %s %s", name, args)
 	g.children.Add(1)
@@ -92,6 +110,23 @@ func (g *Group) Child(name string, args []string, adjust ...func(*exec.Cmd)) {
 	}()
 }
 
+// Named gives a child its own name for the system.
+func Named(cmd *exec.Cmd) { cmd.Path = filepath.Join(filepath.Dir(cmd.Path), cmd.Args[0]) }
+
+// title is what the system calls this process: the name that it was executed under.
+func title() string {
+	content, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		return "k3s"
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// Abort is a failure that k3s reports where it happens, without the word "Error".
+type Abort struct{ Reason string }
+
+func (a Abort) Error() string { return a.Reason }
+
 // FatalError is the end of a group whose process must end with a status.
 type FatalError struct {
 	Code int
@@ -100,17 +135,28 @@ type FatalError struct {
 
 func (e FatalError) Error() string { return e.Err.Error() }
 
-// EndedError says which member's end has ended the group.
+// EndedError is the end of a group in order: the process ends with status 0. It says which member's end was the cause, if
+// it was one's.
 type EndedError struct {
 	Name string
 	Err  error
 }
 
 func (e EndedError) Error() string {
+	if e.Name == "" {
+		return e.Err.Error()
+	}
 	if e.Err == nil {
 		return e.Name + " exited: unexpectedly"
 	}
 	return fmt.Sprintf("%s exited: %v", e.Name, e.Err)
+}
+
+// InOrder says whether the process ends with status 0 after err.
+func InOrder(err error) bool {
+	var fatal FatalError
+	var ended EndedError
+	return errors.As(err, &ended) && !errors.As(err, &fatal)
 }
 
 // Unwrap gives the cause.
@@ -125,7 +171,7 @@ func runChild(ctx context.Context, name string, args []string, adjust []func(*ex
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(filepath.Join(filepath.Dir(self), name), args...)
+	cmd := exec.Command(filepath.Join(filepath.Dir(self), title()), args...)
 	cmd.Args[0] = name
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

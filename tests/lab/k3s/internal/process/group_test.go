@@ -60,6 +60,15 @@ func TestAnEndWithoutAnErrorIsUnexpected(t *testing.T) {
 	}
 }
 
+func TestATaskMayEndButNotFail(t *testing.T) {
+	group := NewGroup(context.Background())
+	group.Task(func(context.Context) error { return nil })
+	group.Task(func(context.Context) error { return errors.New("no such network interface") })
+	if err := group.Wait(); err == nil || err.Error() != "no such network interface" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestStoppingTheGroupStopsItsChildren(t *testing.T) {
 	stop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/sirupsen/logrus"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"k8s.io/client-go/kubernetes"
 
 	"k3srun.test/lab/k3s/internal/addons"
@@ -22,13 +24,26 @@ import (
 	"k3srun.test/lab/k3s/internal/notify"
 	"k3srun.test/lab/k3s/internal/options"
 	"k3srun.test/lab/k3s/internal/process"
+	"k3srun.test/lab/k3s/internal/snapshots"
 	"k3srun.test/lab/k3s/internal/supervisor"
 	"k3srun.test/lab/k3s/internal/token"
 	"k3srun.test/lab/k3s/internal/version"
 )
 
+// startingPause is how long a server that starts again says nothing but that it is starting: in k3s this takes a second,
+// and whoever asks meanwhile has to cope with it.
+const startingPause = time.Second
+
 // Run starts a server and returns when it has ended. args is the merged command line.
 func Run(ctx context.Context, opts options.Server, systemd notify.Socket, args []string) error {
+	if err := credentials.Configured(&opts); err != nil {
+		return err
+	}
+	if opts.ClusterReset {
+		if err := credentials.ForReset(opts); err != nil {
+			return err
+		}
+	}
 	logrus.Infof("Starting k3s %s (%s)", version.Version, version.Commit)
 	if err := complete(&opts); err != nil {
 		return err
@@ -75,25 +90,59 @@ func complete(opts *options.Server) error {
 	return nil
 }
 
+// prepared is what a server has before anything of it runs.
+type prepared struct {
+	nodeName  string
+	nodeIP    net.IP
+	cas       *authorities.Set
+	passwords credentials.Passwords
+	// again is true where an earlier start has left a database.
+	again bool
+}
+
+// prepare makes or checks the files. Nothing listens yet, but for the temporary etcd.
+func prepare(ctx context.Context, opts options.Server) (prepared, error) {
+	p := prepared{nodeIP: net.ParseIP(opts.IPs[0]), again: control.HasDatastore(opts.Layout)}
+	var err error
+	if p.nodeName, err = agent.NodeName(opts.Node); err != nil {
+		return p, err
+	}
+	if err := layout.MakeDirs(0o755, opts.DataDir); err != nil {
+		return p, err
+	}
+	if !opts.ClusterReset {
+		password, err := credentials.Sealing(opts)
+		if err != nil {
+			return p, err
+		}
+		if err := control.Reconcile(ctx, opts, password); err != nil {
+			return p, err
+		}
+	}
+	if p.cas, err = authorities.Ensure(opts, p.nodeName, p.nodeIP); err != nil {
+		return p, err
+	}
+	p.passwords, err = credentials.Resolve(opts)
+	return p, err
+}
+
 func start(group *process.Group, opts options.Server, systemd notify.Socket, args []string) error {
 	ctx := group.Context()
-	name, err := agent.NodeName(opts.Node)
+	p, err := prepare(ctx, opts)
 	if err != nil {
 		return err
 	}
-	nodeIP := net.ParseIP(opts.IPs[0])
-	if err := layout.MakeDirs(0o755, opts.DataDir); err != nil {
-		return err
+	if opts.ClusterReset {
+		if err := p.passwords.WriteTokens(opts, p.cas.Server.CertPEM); err != nil {
+			return err
+		}
+		return control.Reset(ctx, opts, p.nodeName, p.nodeIP, p.passwords.Server, systemd.Ready)
 	}
-	cas, err := authorities.Ensure(opts, name, nodeIP)
-	if err != nil {
-		return err
+	store := snapshots.Default(opts.Layout, p.nodeName)
+	if opts.Snapshots.Dir != "" {
+		store.Dir = opts.Snapshots.Dir
 	}
-	passwords, err := credentials.Resolve(opts)
-	if err != nil {
-		return err
-	}
-	front := supervisor.New(opts, cas, passwords, join.Config{
+	front := supervisor.New(opts, p.nodeName, p.cas, p.passwords, store, join.Config{
 		ClusterCIDR: opts.ClusterCIDR, ServiceCIDR: opts.ServiceCIDR, ClusterDNS: opts.ClusterDNS,
 		ClusterDomain: opts.ClusterDomain, FlannelBackend: opts.FlannelBackend,
 		ServiceNodePortRange: opts.ServiceNodePortRange, DisableNetworkPolicy: opts.DisableNetworkPolicy,
@@ -103,42 +152,91 @@ func start(group *process.Group, opts options.Server, systemd notify.Socket, arg
 		return err
 	}
 	group.Go("supervisor", func(ctx context.Context) error { return front.Serve(ctx, listener) })
+	if p.again {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(startingPause):
+		}
+	}
+	front.Open()
 
-	api, err := control.Start(group, opts, name, nodeIP, passwords)
+	apiReady := make(chan struct{})
+	if err := startNode(group, opts, p, args, apiReady); err != nil {
+		return err
+	}
+	api, err := control.Start(group, opts, p.nodeName, p.nodeIP, p.passwords.Server)
 	if err != nil {
 		return err
 	}
 	front.SetAPI(api)
-	if err := control.StartControllers(group, opts); err != nil {
-		return err
-	}
-	if err := writeKubeconfig(opts); err != nil {
+	if err := leaveFiles(opts, p); err != nil {
 		return err
 	}
 	client, err := kubernetes.NewForConfig(control.AdminConfig(opts))
 	if err != nil {
 		return err
 	}
-	deployer, err := addons.New(control.AdminConfig(opts), opts)
-	if err != nil {
+	if err := control.AwaitAPI(ctx, client); err != nil {
 		return err
 	}
-	if err := deployer.Stage(ctx); err != nil {
-		return err
-	}
-	front.SetReady(client)
 	logrus.Info("k3s is up and running")
 	if err := systemd.Ready(); err != nil {
 		return err
 	}
-	group.Go("deploy", deployer.Run)
-	group.Go("node-controller", func(ctx context.Context) error { return watchNodes(ctx, client) })
+	close(apiReady)
+	return startWork(group, opts, p, front, store, client)
+}
 
-	node, err := agent.New(opts.Node, "https://127.0.0.1:6444", true, args)
+// startNode begins to run pods on this host, beside the control plane.
+func startNode(group *process.Group, opts options.Server, p prepared, args []string, apiReady <-chan struct{}) error {
+	node, err := agent.New(opts.Node, "https://127.0.0.1:6444", args)
 	if err != nil {
 		return err
 	}
+	node.AwaitAPI(apiReady)
 	local := "https://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(opts.HTTPSPort))
-	joinToken := token.Token{CAHash: token.HashCA(cas.Server.CertPEM), User: "node", Password: passwords.Agent}
-	return node.Run(group, local, joinToken.String())
+	joinToken := token.Token{CAHash: token.HashCA(p.cas.Server.CertPEM), User: "node", Password: p.passwords.Agent}
+	group.Task(func(context.Context) error { return node.Run(group, local, local, joinToken.String()) })
+	return nil
+}
+
+// leaveFiles writes what operators and components read.
+func leaveFiles(opts options.Server, p prepared) error {
+	if err := control.WriteKubeconfigs(opts); err != nil {
+		return err
+	}
+	if err := p.passwords.WriteTokens(opts, p.cas.Server.CertPEM); err != nil {
+		return err
+	}
+	logrus.Infof("Server node token is available at %s", opts.Server("token"))
+	logrus.Infof("Agent node token is available at %s", opts.Server("agent-token"))
+	return writeKubeconfig(opts)
+}
+
+// startWork begins what needs the API server. Nodes are let in as soon as the kinds of objects are there.
+func startWork(group *process.Group, opts options.Server, p prepared, front *supervisor.Supervisor, store snapshots.Store, client kubernetes.Interface) error {
+	control.StartControllers(group, opts)
+	deployer, err := addons.New(control.AdminConfig(opts), client, opts)
+	if err != nil {
+		return err
+	}
+	if err := deployer.Stage(group.Context()); err != nil {
+		return err
+	}
+	front.SetReady(client)
+	group.Go("deploy", deployer.Run)
+	group.Task(func(ctx context.Context) error { return control.StartCloudController(ctx, group, client, opts) })
+	group.Go("node-controller", func(ctx context.Context) error { return watchNodes(ctx, client) })
+	group.Task(func(ctx context.Context) error { return presentSelf(ctx, client, opts, p) })
+	if opts.Snapshots.Disabled {
+		return nil
+	}
+	schedule := snapshots.Schedule{
+		Cron: opts.Snapshots.Cron, Name: opts.Snapshots.Name, Compress: opts.Snapshots.Compress, Keep: opts.Snapshots.Retention,
+	}
+	group.Go("etcd-snapshot", func(ctx context.Context) error {
+		return schedule.Run(ctx, store, func() (*clientv3.Client, error) { return control.EtcdClient(opts.Layout) })
+	})
+	return nil
 }

@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// plugins are the executables that the container runtime calls for the network.
+var plugins = []string{"bandwidth", "bridge", "firewall", "flannel", "host-local", "loopback", "portmap"}
+
 // Unpack extracts a tar.zst into DATA/data/<sha256>/bin, once, and points the links "current" and
 // "previous" at this version and the one before. It returns the version's bin directory.
 func Unpack(dataDir string, bundle []byte) (string, error) {
@@ -65,8 +68,23 @@ func flip(root, version string) error {
 	if err := relink(target, current); err != nil {
 		return err
 	}
-	// The path of the CNI plugins stays the same across upgrades: it is in the runtime's configuration.
-	return relink(filepath.Join(current, "bin"), filepath.Join(root, "cni"))
+	return linkPlugins(filepath.Join(target, "bin"), filepath.Join(root, "cni"))
+}
+
+// linkPlugins keeps the path of the CNI plugins the same across upgrades: it is in the runtime's configuration.
+func linkPlugins(bin, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, plugin := range plugins {
+		if _, err := os.Stat(filepath.Join(bin, plugin)); os.IsNotExist(err) {
+			continue
+		}
+		if err := relink(filepath.Join(bin, plugin), filepath.Join(dir, plugin)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func relink(target, link string) error {

@@ -24,8 +24,10 @@ func bundle(t *testing.T, content string) []byte {
 	if _, err := archive.Write([]byte(content)); err != nil {
 		t.Fatal(err)
 	}
-	if err := archive.WriteHeader(&tar.Header{Name: "bin/ctr", Typeflag: tar.TypeSymlink, Linkname: "k3s"}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"bin/ctr", "bin/bridge"} {
+		if err := archive.WriteHeader(&tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: "k3s"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	archive.Close()
 	compressor.Close()
@@ -46,7 +48,7 @@ func TestUnpackTwiceThenUpgrade(t *testing.T) {
 	if bins[0] != bins[1] || bins[1] == bins[2] {
 		t.Errorf("bin directories %q", bins)
 	}
-	for link, want := range map[string]string{"current/bin/k3s": "two", "previous/bin/ctr": "one", "cni/k3s": "two"} {
+	for link, want := range map[string]string{"current/bin/k3s": "two", "previous/bin/ctr": "one", "cni/bridge": "two"} {
 		got, err := os.ReadFile(filepath.Join(dir, "data", link))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: got %q, %v", link, got, err)

@@ -1,58 +1,74 @@
 package supervisor
 
 import (
+	"context"
 	"crypto/subtle"
 	"crypto/x509"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	bootstrap "k8s.io/cluster-bootstrap/token/api"
 )
 
-// asNode admits the join passwords, and a node that has a certificate and a Node object: such a node
-// needs no current token.
-func (s *Supervisor) asNode(next http.HandlerFunc) http.HandlerFunc {
-	return s.authenticated(next, func(r *http.Request) error {
-		if s.hasPassword(r, "node", s.passwords.Agent) || s.hasPassword(r, "server", s.passwords.Server) {
-			return nil
-		}
-		return s.knownNode(r)
-	})
-}
+// group is what a caller belongs to. Agents and servers have paths of their own; neither may use the other's.
+type group string
 
-// asServer admits the server's password only.
-func (s *Supervisor) asServer(next http.HandlerFunc) http.HandlerFunc {
-	return s.authenticated(next, func(r *http.Request) error {
-		if s.hasPassword(r, "server", s.passwords.Server) {
-			return nil
-		}
-		return errors.New("invalid username/password combination")
-	})
-}
+const (
+	anonymous group = ""
+	agents    group = "k3s:agent"
+	servers   group = "k3s:server"
+)
 
-func (s *Supervisor) authenticated(next http.HandlerFunc, check func(*http.Request) error) http.HandlerFunc {
+var errPassword = errors.New("invalid username/password combination")
+
+// only admits one group. Wrong credentials are refused as such; good ones of others, and none, are forbidden.
+func (s *Supervisor) only(members group, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := check(r); err != nil {
+		caller, err := s.identify(r)
+		switch {
+		case err != nil:
 			logrus.Errorf("Failed to authenticate request from %s: %v", r.RemoteAddr, err)
-			sendError(w, http.StatusUnauthorized, "not authorized")
-			return
+			refuse(w, r, http.StatusUnauthorized, "not authorized")
+		case caller != members:
+			refuse(w, r, http.StatusForbidden, "forbidden")
+		default:
+			next(w, r)
 		}
-		next(w, r)
 	}
 }
 
-func (s *Supervisor) hasPassword(r *http.Request, wantUser, wantPassword string) bool {
-	user, password, ok := r.BasicAuth()
-	return ok && user == wantUser && subtle.ConstantTimeCompare([]byte(password), []byte(wantPassword)) == 1
+// identify finds out who asks: a node by its certificate, whatever password comes with it; anybody by a password or by a
+// bootstrap token.
+func (s *Supervisor) identify(r *http.Request) (group, error) {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && s.knownNode(r) == nil {
+		return agents, nil
+	}
+	if user, password, ok := r.BasicAuth(); ok {
+		switch {
+		case user == "node" && same(password, s.passwords.Agent):
+			return agents, nil
+		case user == "server" && same(password, s.passwords.Server):
+			return servers, nil
+		}
+		return anonymous, errPassword
+	}
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return agents, s.knownToken(r.Context(), token)
+	}
+	return anonymous, nil
 }
 
+func same(given, wanted string) bool {
+	return subtle.ConstantTimeCompare([]byte(given), []byte(wanted)) == 1
+}
+
+// knownNode accepts the certificate of a node that has a Node object: such a node needs no current token.
 func (s *Supervisor) knownNode(r *http.Request) error {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return errors.New("invalid username/password combination")
-	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.cas.Client.CertPEM)
 	cert := r.TLS.PeerCertificates[0]
@@ -65,8 +81,26 @@ func (s *Supervisor) knownNode(r *http.Request) error {
 	}
 	client := s.client.Load()
 	if client == nil {
-		return errors.New("runtime core not ready")
+		return errNotReady
 	}
 	_, err := (*client).CoreV1().Nodes().Get(r.Context(), name, metav1.GetOptions{})
 	return err
+}
+
+// knownToken accepts <id>.<secret> of a bootstrap token that has not expired.
+func (s *Supervisor) knownToken(ctx context.Context, token string) error {
+	client := s.client.Load()
+	if client == nil {
+		return errNotReady
+	}
+	id, given, _ := strings.Cut(token, ".")
+	secret, err := (*client).CoreV1().Secrets(metav1.NamespaceSystem).Get(ctx, bootstrap.BootstrapTokenSecretPrefix+id, metav1.GetOptions{})
+	if err != nil {
+		return errPassword
+	}
+	expires, err := time.Parse(time.RFC3339, string(secret.Data[bootstrap.BootstrapTokenExpirationKey]))
+	if err == nil && time.Now().After(expires) || !same(given, string(secret.Data[bootstrap.BootstrapTokenSecretKey])) {
+		return errPassword
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -16,7 +17,10 @@ const (
 	hashLength = 64
 )
 
-// Token is what a joining node presents. CAHash is empty for a bare password, which pins no CA.
+// bootstrapForm is that of Kubernetes' bootstrap tokens, which belong to no user.
+var bootstrapForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
+
+// Token is what a joining node presents. CAHash is empty for a bare password, which pins no CA; User is for a bootstrap token.
 type Token struct {
 	CAHash   string
 	User     string
@@ -31,6 +35,9 @@ func Parse(text, defaultUser string) (Token, error) {
 	}
 	rest, full := strings.CutPrefix(text, prefix)
 	if !full {
+		if bootstrapForm.MatchString(text) {
+			return Token{Password: text}, nil
+		}
 		if user, password, ok := strings.Cut(text, ":"); ok {
 			return Token{User: user, Password: password}, nil
 		}
@@ -43,6 +50,9 @@ func Parse(text, defaultUser string) (Token, error) {
 	if len(hash) != hashLength {
 		return Token{}, errors.New("invalid token CA hash length")
 	}
+	if bootstrapForm.MatchString(credentials) {
+		return Token{CAHash: hash, Password: credentials}, nil
+	}
 	user, password, ok := strings.Cut(credentials, ":")
 	if !ok {
 		return Token{}, errors.New("invalid token format")
@@ -52,7 +62,11 @@ func Parse(text, defaultUser string) (Token, error) {
 
 // String is the full form that a person copies to another node.
 func (t Token) String() string {
-	return prefix + t.CAHash + "::" + t.User + ":" + t.Password
+	credentials := t.Password
+	if t.User != "" {
+		credentials = t.User + ":" + t.Password
+	}
+	return prefix + t.CAHash + "::" + credentials
 }
 
 // HashCA is the pin of a CA bundle: the literal PEM of a single certificate, else the DER of the last (the root).

@@ -17,6 +17,8 @@ func TestParse(t *testing.T) {
 		{text: "K10" + hash + "::node:a:b\n", want: Token{hash, "node", "a:b"}},
 		{text: "secret", want: Token{"", "node", "secret"}},
 		{text: "server:secret", want: Token{"", "server", "secret"}},
+		{text: "abcdef.0123456789abcdef", want: Token{"", "", "abcdef.0123456789abcdef"}},
+		{text: "K10" + hash + "::abcdef.0123456789abcdef", want: Token{hash, "", "abcdef.0123456789abcdef"}},
 		{text: "K10abc::server:secret", err: "invalid token CA hash length"},
 		{text: "K10secret", err: "invalid token format"},
 		{text: "K10" + hash + "::server", err: "invalid token format"},
@@ -37,9 +39,10 @@ func TestParse(t *testing.T) {
 }
 
 func TestFullFormRoundTrip(t *testing.T) {
-	want := Token{hash, "server", "secret"}
-	if got, err := Parse(want.String(), "node"); err != nil || got != want {
-		t.Errorf("got %+v, %v", got, err)
+	for _, want := range []Token{{hash, "server", "secret"}, {hash, "", "abcdef.0123456789abcdef"}} {
+		if got, err := Parse(want.String(), "node"); err != nil || got != want {
+			t.Errorf("got %+v, %v", got, err)
+		}
 	}
 }
 

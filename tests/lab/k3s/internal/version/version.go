@@ -13,7 +13,7 @@ var (
 	Commit = "unknown"
 )
 
-// String is what `k3s --version` prints.
-func String() string {
-	return fmt.Sprintf("k3s version %s (%s)\ngo version %s\n", Version, Commit, runtime.Version())
+// Text is what `--version` prints. It begins with the name that the program was called by, whatever that is.
+func Text(program string) string {
+	return fmt.Sprintf("%s version %s (%s)\ngo version %s\n", program, Version, Commit, runtime.Version())
 }

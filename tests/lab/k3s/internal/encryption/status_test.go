@@ -19,7 +19,7 @@ func server(t *testing.T, provider string) options.Server {
 }
 
 func TestStatusOfAFreshConfiguration(t *testing.T) {
-	for provider, key := range map[string]string{"aescbc": "aescbckey", "secretbox": "secretboxkey"} {
+	for provider, key := range map[string]string{"aescbc": "AES-CBC aescbckey", "secretbox": "XSalsa20-POLY1305 secretboxkey"} {
 		opts := server(t, provider)
 		if err := Ensure(opts); err != nil {
 			t.Fatal(err)
