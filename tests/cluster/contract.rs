@@ -20,6 +20,11 @@ const PROMISES: &[Promise] = &[
                    k3s --version | sed -n 2p | grep -qE '^go version go1\.'",
     },
     Promise {
+        name: "the_version_begins_with_the_name_of_the_called_file",
+        host: "master",
+        command: r"ln -s /usr/local/bin/k3s /tmp/.k3s.staged; said=$(/tmp/.k3s.staged --version); rm /tmp/.k3s.staged; echo $said | grep -q '^\.k3s\.staged version v1\.'",
+    },
+    Promise {
         name: "the_token_pins_the_hash_of_the_certificate_authority",
         host: "master",
         command: r"cd /var/lib/rancher/k3s/server && hash=$(sha256sum tls/server-ca.crt | cut -c1-64) &&
@@ -36,7 +41,7 @@ const PROMISES: &[Promise] = &[
         command: r"cd /var/lib/rancher/k3s && for f in server/cred/passwd server/cred/encryption-config.json server/cred/encryption-state.json \
                      server/tls/server-ca.key server/tls/client-ca.key server/tls/service.key /etc/rancher/node/password; do
                      case $(stat -c %a $f) in 600) ;; *) echo $f; stat -c %a $f; exit 1 ;; esac; done
-                   for d in server agent; do [ $(stat -c %a $d) = 700 ] || { echo $d; exit 1; }; done
+                   [ $(stat -c %a server)/$(stat -c %a agent) = 700/755 ] || { stat -c '%a %n' server agent; exit 1; }
                    test -d server/db/etcd/member/wal && test -f server/manifests/coredns.yaml && test -L data/current",
     },
     Promise {
@@ -52,6 +57,11 @@ const PROMISES: &[Promise] = &[
         command: r"url=https://10.77.0.10:6443; [ $(curl -sk $url/ping) = pong ] && curl -sk $url/cacerts | grep -q 'BEGIN CERTIFICATE' &&
                    case $(curl -sk -o /dev/null -w '%{http_code}' $url/v1-k3s/config) in 401 | 403) ;; *) exit 1 ;; esac &&
                    case $(curl -sk -o /dev/null -w '%{http_code}' $url/api/v1/nodes) in 401 | 403) ;; *) exit 1 ;; esac",
+    },
+    Promise {
+        name: "nodes_and_servers_have_paths_of_their_own_and_refusals_are_statuses_and_lines_of_the_journal",
+        host: "master",
+        command: REFUSALS,
     },
     Promise {
         name: "each_node_has_a_password_secret",
@@ -70,22 +80,49 @@ const PROMISES: &[Promise] = &[
                    echo $status $said; [ $status = 1 ] && echo $said | grep -q 'flag provided but not defined'",
     },
     Promise {
+        name: "an_agent_whose_token_file_is_missing_is_silent_and_ignores_a_signal",
+        host: "worker",
+        command: r#"said=$(timeout -k 1 3 k3s agent --token-file /nonexistent 2>&1); status=$?; echo $status $said; [ $status = 137 ] && [ -z "$said" ]"#,
+    },
+    Promise {
+        name: "a_file_that_is_no_yaml_is_refused_without_its_name",
+        host: "worker",
+        command: r"echo 'a: [b' >/tmp/bad.yaml; said=$(timeout 20 k3s agent --config /tmp/bad.yaml 2>&1); status=$?; rm /tmp/bad.yaml
+                   echo $status $said; [ $status = 1 ] && echo $said | grep -q 'level=fatal msg=.yaml: line [0-9]*: did not find expected'",
+    },
+    Promise {
+        name: "an_unknown_command_ends_with_status_3",
+        host: "master",
+        command: r#"said=$(k3s no-such-command 2>&1); status=$?; echo $status $said; [ $status = 3 ] && [ "$said" = "No help topic for 'no-such-command'" ]"#,
+    },
+    Promise {
+        name: "the_ports_of_a_node_belong_to_its_service",
+        host: "worker",
+        command: r"ss -Hltnp 'sport = :10250' | grep k3s-agent",
+    },
+    Promise {
         name: "a_server_command_passes_over_an_unknown_key",
         host: "master",
         command: r"echo 'no-such-key: x' >/tmp/unknown.yaml; said=$(K3S_CONFIG_FILE=/tmp/unknown.yaml k3s etcd-snapshot ls 2>&1); status=$?; rm /tmp/unknown.yaml
                    echo $status $said; [ $status = 0 ] && echo $said | grep -q 'no-such-key'",
     },
-    Promise {
-        name: "a_snapshot_is_saved_and_listed",
-        host: "master",
-        command: r#"said=$(k3s etcd-snapshot save --name promise 2>&1) && echo "$said" | grep -qE 'Snapshot promise-master-[0-9]+ saved\.' &&
-                   k3s etcd-snapshot ls -o json 2>/dev/null | tr -d ' \n' | grep -q '"snapshotName":"promise-master-' && rm /var/lib/rancher/k3s/server/db/snapshots/promise-*"#,
-    },
+    Promise { name: "snapshots_are_saved_listed_deleted_and_pruned", host: "master", command: SNAPSHOTS },
     Promise {
         name: "the_state_of_secrets_encryption_is_told",
         host: "master",
         command: r#"said=$(k3s secrets-encrypt status -o json 2>/dev/null); echo "$said"; echo "$said" | tr -d ' \n' | grep -q '"enable":true' &&
-                   echo "$said" | tr -d ' \n' | grep -q '"stage":"start"'"#,
+                   echo "$said" | grep -q '"stage": "start"' && echo "$said" | grep -q '"activekey": "AES-CBC aescbckey"'"#,
+    },
+    Promise {
+        name: "the_key_of_secrets_encryption_is_rotated",
+        host: "master",
+        command: r#"said=$(k3s secrets-encrypt rotate-keys) && [ "$said" = 'keys rotated, reencryption finished' ] || { echo "$said"; exit 1; }
+                   k3s secrets-encrypt status -o json | grep '"stage": "reencrypt_finished"' && k3s secrets-encrypt status | grep -E '^ \*  +AES-CBC +aescbckey-[0-9]{4}-'"#,
+    },
+    Promise {
+        name: "certificates_are_checked",
+        host: "master",
+        command: r#"k3s certificate check -o json 2>/dev/null | grep '"Filename":"client-admin.crt","Subject":"system:admin",.*"Status":"OK"'"#,
     },
     Promise {
         name: "the_add_ons_have_their_names_and_labels",
@@ -94,6 +131,11 @@ const PROMISES: &[Promise] = &[
                      k3s kubectl -n kube-system get deployment,pod -l $label -o name | grep -q ^pod/ || { echo $label; exit 1; }; done
                    k3s kubectl get storageclass local-path -o jsonpath='{.metadata.annotations}' | grep -q is-default-class &&
                    k3s kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP}' | grep -x 10.43.0.10",
+    },
+    Promise {
+        name: "each_add_on_is_available_with_one_pod_less_than_it_should_have",
+        host: "master",
+        command: r"each='{.items[*].spec.strategy.rollingUpdate.maxUnavailable}'; k3s kubectl -n kube-system get deployment coredns metrics-server local-path-provisioner -o jsonpath=$each | grep -x '1 1 1'",
     },
     Promise {
         name: "what_is_disabled_is_not_there",
@@ -126,7 +168,115 @@ const PROMISES: &[Promise] = &[
         host: "worker",
         command: r"systemctl is-active k3s-agent && journalctl -u k3s-agent -o cat | grep -q 'k3s agent is up and running'",
     },
+    Promise {
+        name: "a_server_does_not_start_with_a_changed_file_and_makes_a_missing_one_again",
+        host: "master",
+        command: CHANGED_FILE,
+    },
+    Promise {
+        name: "a_rotated_token_counts_from_the_next_start_which_says_first_that_it_is_starting",
+        host: "master",
+        command: TOKEN,
+    },
+    Promise { name: "a_snapshot_brings_the_cluster_back", host: "master", command: RESTORE },
 ];
+
+/// Whoever asks at port 6443, by the user and the password that he gives.
+const REFUSALS: &str = r#"
+password=$(sed 's/.*:://; s/.*://' /var/lib/rancher/k3s/server/token)
+asked() { # STATUS PATH [USER:PASSWORD]
+  said=$(curl -sk -o /tmp/answer -w '%{http_code}' ${3:+-u} ${3:+"$3"} "https://127.0.0.1:6443$2")
+  [ "$said" = "$1" ] || { echo "$2 as ${3%%:*}: $said instead of $1"; exit 1; }
+}
+asked 403 /v1-k3s/readyz
+asked 401 /v1-k3s/readyz node:wrong
+tr -d ' \n' </tmp/answer | grep -F '{"kind":"Status","metadata":{},"status":"Failure","message":"notauthorized","reason":"Unauthorized","code":401}' || exit
+journalctl -u k3s -o cat | grep -E 'level=error msg="Sending HTTP/[0-9.]+ 401 response to 127.0.0.1:[0-9]+: not authorized"' || exit
+asked 200 /v1-k3s/readyz "node:$password"
+asked 403 /v1-k3s/readyz "server:$password"
+asked 403 /v1-k3s/server-bootstrap "node:$password"
+asked 403 /v1-k3s/encrypt/status "node:$password"
+asked 200 /v1-k3s/encrypt/status "server:$password"
+rm /tmp/answer
+"#;
+
+const SNAPSHOTS: &str = r#"
+snapshot() { k3s etcd-snapshot "$@" 2>/tmp/said; }
+list() { snapshot ls -o json | tr -d ' \n'; }
+wrong() { echo "$1"; cat /tmp/said; exit 1; }
+cd /var/lib/rancher/k3s/server/db/snapshots || exit
+[ -n "$(ls)" ] || list | grep -qF '"items":null' || wrong 'an empty list is no null'
+grep -q 'Unknown flag --node-ip found in config.yaml' /tmp/said || wrong 'no word of the keys of the server'
+[ -z "$(snapshot save --name promise)" ] && grep -qE 'Snapshot promise-master-[0-9]+ saved\.' /tmp/said || wrong 'not saved'
+file=$(ls promise-master-*); size=$(stat -c %s "$file")
+[ "$(stat -c %a "$file")" = 600 ] && [ $((size % 512)) = 32 ] || wrong "$size bytes"
+[ "$(tail -c 32 "$file" | od -An -tx1 | tr -d ' \n')" = "$(head -c $((size - 32)) "$file" | sha256sum | cut -c1-64)" ] || wrong 'no sum at its end'
+list | grep -qF "\"snapshotName\":\"$file\",\"nodeName\":\"master\",\"location\":\"file://$PWD/$file\"" || wrong 'not listed'
+snapshot save --name packed --snapshot-compress && ls packed-master-*.zip || wrong 'not compressed'
+snapshot delete "$file" packed-master-*.zip && grep -q "Snapshot $file deleted\." /tmp/said && ! ls promise-* packed-* 2>/dev/null || wrong 'not deleted'
+snapshot delete no-such && grep -q 'Snapshot no-such not found\.' /tmp/said || wrong 'a missing one was deleted'
+! snapshot save --etcd-token wrong && grep -q 'not authorized' /tmp/said || wrong 'a wrong token is accepted'
+for i in 1 2; do snapshot save --name many || wrong 'not saved'; sleep 1; done
+youngest=$(ls many-* | tail -n 1); snapshot prune --name many --snapshot-retention 1 && [ "$(ls many-*)" = "$youngest" ] || wrong 'not pruned'
+rm many-* /tmp/said
+"#;
+
+/// What the following have in common: the server is stopped, and started again until it works.
+macro_rules! with_restarts {
+    ($script:literal) => {
+        concat!(
+            r#"
+server=/var/lib/rancher/k3s/server
+wrong() { echo "$1"; journalctl -u k3s -n 30 -o cat | cut -c1-200; exit 1; }
+works() { # within two minutes
+  for i in $(seq 120); do
+    [ "$(k3s kubectl get nodes --no-headers 2>/dev/null | awk '$2 == "Ready"' | wc -l)" = 2 ] && systemctl is-active -q k3s && return; sleep 1
+  done; wrong 'the server does not come back'
+}
+"#,
+            $script
+        )
+    };
+}
+
+const CHANGED_FILE: &str = with_restarts!(
+    r#"
+file=$server/cred/encryption-config.json; systemctl stop k3s; cp -a $file /root/before; echo >>$file
+systemctl start --no-block k3s
+for i in $(seq 40); do journalctl -u k3s --since -1min -o cat | grep -F "level=fatal msg=\"$file newer than datastore and could cause a cluster outage." && break; sleep 1; done
+[ $i -lt 40 ] || wrong 'it is not refused'
+rm $file; works; cmp $file /root/before || wrong 'it is not as before'; rm /root/before
+"#
+);
+
+const TOKEN: &str = with_restarts!(
+    r#"
+old=$(sed 's/.*:://; s/.*://' $server/token); new=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+node() { curl -sk -o /dev/null -w '%{http_code}' -u "node:$1" https://127.0.0.1:6443/v1-k3s/readyz; }
+let_in() { # PASSWORD OTHER: only the first one
+  for i in $(seq 30); do [ "$(node $1)/$(node $2)" = 200/401 ] && return; sleep 1; done; wrong "$(node $1)/$(node $2)"
+}
+rotate() { k3s token rotate --new-token "$1" | grep -F 'Token rotated, restart k3s nodes with new token' || wrong 'not rotated'; }
+rotate $new; let_in $old $new; grep -q "::server:$new$" $server/token || wrong 'the file has the old one'
+systemctl restart --no-block k3s
+for i in $(seq 300); do curl -sk https://127.0.0.1:6443/ping | grep '"message": "starting"' && break; sleep 0.1; done
+[ $i -lt 300 ] || wrong 'it never says that it is starting'
+works; let_in $new $old; rotate $old; systemctl restart k3s; works; let_in $old $new
+"#
+);
+
+const RESTORE: &str = with_restarts!(
+    r#"
+k3s etcd-snapshot save --name restore 2>/dev/null && k3s kubectl -n default create configmap later || exit
+snapshot=$(ls $server/db/snapshots/restore-*); systemctl stop k3s
+said=$(k3s server --cluster-reset --cluster-reset-restore-path="$snapshot" 2>&1) || { echo "$said" | tail -n 5; exit 1; }
+echo "$said" | grep -F 'Managed etcd cluster membership has been reset, restart without --cluster-reset flag now.' || exit
+ls -d $server/db/etcd-old-* $server/db/reset-flag && systemctl start k3s; works
+! k3s kubectl -n default get configmap later 2>/dev/null || wrong 'the data is not that of the snapshot'
+for i in $(seq 60); do [ -e $server/db/reset-flag ] || break; sleep 1; done; ! ls $server/db/reset-flag 2>/dev/null || exit
+rm -r "$snapshot" $server/db/etcd-old-* $server/tls-*
+"#
+);
 
 /// A server on the worker, and clients beside it and on the master: before, under and after a policy.
 const NETWORK_POLICY: &str = r#"

@@ -24,6 +24,7 @@ pub fn trials() -> Vec<Trial> {
 /// What comes after.
 pub fn last_trials() -> Vec<Trial> {
     vec![
+        trial("a_worker_that_boots_without_its_server_waits_for_it", lonely_boot),
         trial("after_a_reboot_of_both_hosts_the_cluster_is_back_and_nothing_is_to_be_changed", reboot),
         trial("as_a_sudo_user_with_a_password_through_a_jump_host_over_ipv6", sudo_jump_ipv6),
     ]
@@ -117,15 +118,35 @@ fn verify() -> Step {
     if status == 0 && said.contains("12 checks passed") { Ok(()) } else { Err(said) }
 }
 
+/// The lab takes the machine for booted though its agent waits, and the agent joins when its server is back.
+fn lonely_boot() -> Step {
+    let lab = Lab::shared()?;
+    lab.exec("master", "systemctl stop k3s")?;
+    let rebooted = lab.reboot("worker");
+    let waits = lab.exec("worker", "systemctl is-system-running; systemctl show k3s-agent -p ActiveState --value");
+    lab.exec("master", "systemctl start k3s")?;
+    rebooted?;
+    let waits = waits?;
+    if waits != "starting\nactivating" {
+        return Err(format!("the worker doesn't wait for its server: {waits}"));
+    }
+    come_back(&lab)
+}
+
 fn reboot() -> Step {
     let lab = Lab::shared()?;
     lab.reboot("master")?;
     lab.reboot("worker")?;
+    come_back(&lab)?;
+    lab.bootstrap_changes_nothing()
+}
+
+/// Waits until both nodes and all add-ons are ready.
+fn come_back(lab: &Lab) -> Step {
     let ready = "for i in $(seq 90); do
         [ \"$(k3s kubectl get nodes --no-headers 2>/dev/null | awk '$2 == \"Ready\"' | wc -l)\" = 2 ] &&
         k3s kubectl -n kube-system rollout status deployment --timeout=2s >/dev/null 2>&1 && exit 0; sleep 1; done; exit 1";
-    lab.exec("master", ready)?;
-    lab.bootstrap_changes_nothing()
+    lab.exec("master", ready).map(drop)
 }
 
 /// The same playbook on machines of its own, by another way in.
