@@ -58,7 +58,7 @@ fn bad_settings_end_the_run_before_anything_is_changed() {
     let script = r#"config::load(); local().write("changed", "")"#;
     let mistakes = [
         ("role = \"worker\"", "role = \"worker\"\nprivate_ipp = \"10.0.0.2\""),
-        ("\nversion = \"v1.34.4+k3s1\"", "\nversion = \"latest\""),
+        ("\nversion = \"v1.36.5+k3s1\"", "\nversion = \"latest\""),
     ];
     let (output, folder) = run(&mistakes, script, &["--set", "ssh.port=no"]);
     assert_eq!(output.status.code(), Some(2));
@@ -74,6 +74,34 @@ fn bad_settings_end_the_run_before_anything_is_changed() {
     ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
+}
+
+#[test]
+fn what_the_architecture_relies_on_is_refused_all_at_once() {
+    let script = r#"import "cluster" as cluster; print(cluster::load().k3s.kubelet_args)"#;
+    let wrong = [
+        "k3s.version=v1.33.9+k3s1",
+        "k3s.kubelet_args=max-pods=200,node-ip=10.0.0.9",
+        "k3s.controller_manager_args=cluster-cidr=10.0.0.0/8",
+    ];
+    let sets: Vec<&str> = wrong.iter().flat_map(|set| ["--set", set]).collect();
+    let (output, _folder) = run(&[], script, &sets);
+    let shown = stderr(&output).replace("\n  │ ", " ");
+    for part in [
+        "k3s.version: v1.33.9+k3s1 is older than Kubernetes 1.34",
+        "k3s.kubelet_args: node-ip can't be set here: `private_ip` in [[nodes]]",
+        "k3s.controller_manager_args: cluster-cidr can't be set here: `pod_cidr` in [cluster]",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert_eq!((output.status.code(), shown.contains("max-pods")), (Some(2), false), "{shown}");
+
+    let gone = ["--set", "k3s.kubelet_args=pod-infra-container-image=pause"];
+    let (output, _folder) = run(&[], script, &gone);
+    assert!(stderr(&output).contains("doesn't know pod-infra-container-image any more"), "{}", stderr(&output));
+
+    let (output, _folder) = run(&[], script, &["--set", "k3s.kubelet_args=max-pods=200"]);
+    assert_eq!(stdout(&output), "[\"max-pods=200\"]\n", "{}", stderr(&output));
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub mod api {
     /// A setting that can't change once the cluster exists is refused with the reason; so is another version than the
     /// installed one. `node_labels` and `node_taints` also reach a node that is registered already.
     ///
-    /// Options: `version` (needed, e.g. `v1.34.4+k3s1`); `source` (a map with `url`, `path` or `bundle`, and `sha256` or
+    /// Options: `version` (needed, e.g. `v1.36.5+k3s1`); `source` (a map with `url`, `path` or `bundle`, and `sha256` or
     /// `sums`; default: the official release; a list of checksums is looked for beside the file); `images` (archives on
     /// this machine, imported by k3s); `registries` (a file on this machine that becomes k3s's registries.yaml: mirrors and
     /// logins of registries); `environment` (variables of the unit); `timeout` in seconds (300) for the node to
@@ -72,7 +72,7 @@ pub mod api {
     /// ```rhai,no_run
     /// let master = ssh::connect("master");
     /// k3s::server(master, #{
-    ///     version: "v1.34.4+k3s1",
+    ///     version: "v1.36.5+k3s1",
     ///     cluster_init: true,
     ///     node_ip: "10.0.0.1",
     ///     tls_san: ["203.0.113.1"],
@@ -96,7 +96,7 @@ pub mod api {
     /// ```rhai,no_run
     /// let master = ssh::connect("master");
     /// let worker = ssh::connect("worker");
-    /// k3s::agent(worker, #{ version: "v1.34.4+k3s1", server: master, server_ip: "10.0.0.1", node_ip: "10.0.0.2" });
+    /// k3s::agent(worker, #{ version: "v1.36.5+k3s1", server: master, server_ip: "10.0.0.1", node_ip: "10.0.0.2" });
     /// ```
     #[rhai_fn(return_raw)]
     pub fn agent(call: NativeCallContext, host: Host, mut settings: Map) -> Result<bool, Box<EvalAltResult>> {

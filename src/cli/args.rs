@@ -132,7 +132,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", env = "K3SRUN_CONFIG", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Override a value of the config, e.g. --set k3s.version=v1.34.4+k3s1; may be given many times
+    /// Override a value of the config, e.g. --set k3s.version=v1.36.5+k3s1; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 

@@ -32,13 +32,13 @@ pub struct K3s {
     pub scheduler_args: Vec<String>,
 }
 
-/// A version of a k3s release, like `v1.34.4+k3s1`.
+/// A version of a k3s release, like `v1.36.5+k3s1`.
 ///
 /// ```
 /// use k3srun::config::K3sVersion;
-/// let version: K3sVersion = "v1.34.4+k3s1".parse().unwrap();
-/// assert_eq!(version.to_string(), "v1.34.4+k3s1");
-/// assert!("v1.34.4".parse::<K3sVersion>().is_err(), "the revision of k3s is missing");
+/// let version: K3sVersion = "v1.36.5+k3s1".parse().unwrap();
+/// assert_eq!(version.to_string(), "v1.36.5+k3s1");
+/// assert!("v1.36.5".parse::<K3sVersion>().is_err(), "the revision of k3s is missing");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct K3sVersion(semver::Version);
@@ -83,7 +83,7 @@ const ARGUMENTS: [&str; 4] = ["kubelet_args", "apiserver_args", "controller_mana
 pub(super) fn read(table: Option<&Table>, reader: &mut Reader<'_>) -> K3sDraft {
     let mut table = reader.table(table, "k3s", "[k3s]");
     let draft = K3sDraft {
-        version: table.required("version", "v1.34.4+k3s1", release),
+        version: table.required("version", "v1.36.5+k3s1", release),
         binary: table.text_of("binary", values::artifact),
         sha256: table.text("sha256", values::sha256),
         sums: table.text_of("sums", values::artifact),
@@ -120,11 +120,11 @@ fn release(text: &str) -> Result<K3sVersion, Fault> {
     text.parse().map_err(|()| {
         let near_misses = [format!("v{text}"), format!("{text}+k3s1"), format!("v{text}+k3s1")];
         let remedy = if ["stable", "latest", "testing"].contains(&text) {
-            "name one release, so that every run installs the same: for example \"v1.34.4+k3s1\"".to_owned()
+            "name one release, so that every run installs the same: for example \"v1.36.5+k3s1\"".to_owned()
         } else if let Some(meant) = near_misses.iter().find(|meant| meant.parse::<K3sVersion>().is_ok()) {
             format!("write \"{meant}\", if that is the release")
         } else {
-            "write it as its release is called: for example \"v1.34.4+k3s1\"".to_owned()
+            "write it as its release is called: for example \"v1.36.5+k3s1\"".to_owned()
         };
         Fault::new(format!("is not the version of a k3s release: {text:?}"), remedy)
     })

@@ -23,7 +23,7 @@ fn apply_one(root: &mut Table, argument: &str, whole: Place) -> Result<(), Findi
     let Some((path, value)) = argument.split_once('=') else {
         return Err(Finding::new(
             "`--set` needs a key and a value",
-            "write --set key=value, for example --set k3s.version=v1.34.4+k3s1",
+            "write --set key=value, for example --set k3s.version=v1.36.5+k3s1",
             whole,
         ));
     };

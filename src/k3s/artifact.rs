@@ -282,7 +282,7 @@ mod tests {
     const ARM64: Arch = Arch { name: "arm64", suffix: "-arm64" };
 
     fn version() -> K3sVersion {
-        "v1.34.4+k3s1".parse().unwrap()
+        "v1.36.5+k3s1".parse().unwrap()
     }
 
     fn source(value: serde_json::Value) -> Result<Source, String> {
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn the_official_release_is_the_default_and_its_address_is_encoded() {
         let artifacts = Source::default().artifacts(&version(), ARM64, &[]).unwrap();
-        let base = "https://github.com/k3s-io/k3s/releases/download/v1.34.4%2Bk3s1";
+        let base = "https://github.com/k3s-io/k3s/releases/download/v1.36.5%2Bk3s1";
         let sum = Sum::Listed { url: format!("{base}/sha256sum-arm64.txt"), name: "k3s-arm64".into() };
         assert_eq!(artifacts.binary, Binary::Download { url: format!("{base}/k3s-arm64"), sum });
     }

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_flags_of_the_architecture() {
         let options = json!({
-            "version": "v1.34.4+k3s1",
+            "version": "v1.36.5+k3s1",
             "node_name": "master",
             "node_ip": "10.0.0.1",
             "flannel_iface": "eth1",

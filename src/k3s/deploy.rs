@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn the_token_of_an_adopted_server_is_kept() {
         let old = config::effective("{token: secret, tls-san: [a]}", &[]).unwrap();
-        let options = serde_json::json!({ "version": "v1.34.4+k3s1", "cluster_init": true });
+        let options = serde_json::json!({ "version": "v1.36.5+k3s1", "cluster_init": true });
         let options: crate::k3s::ServerOptions = serde_json::from_value(options).unwrap();
         let new = wanted(&options.0, None, &old);
         assert_eq!(new.keys().collect::<Vec<_>>(), ["cluster-init", "token"]);

@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for OfRole {
                 "version" => {
                     let text = map.next_value::<String>()?;
                     let parsed = text.parse::<K3sVersion>().map_err(|()| {
-                        A::Error::custom(format!("{text:?} is no release of k3s; one is named like v1.34.4+k3s1"))
+                        A::Error::custom(format!("{text:?} is no release of k3s; one is named like v1.36.5+k3s1"))
                     })?;
                     version = Some(parsed);
                 }
@@ -198,29 +198,29 @@ mod tests {
 
     #[test]
     fn a_misspelt_option_is_refused_with_the_known_ones() {
-        let error = server(json!({ "version": "v1.34.4+k3s1", "secret_encryption": true })).unwrap_err();
+        let error = server(json!({ "version": "v1.36.5+k3s1", "secret_encryption": true })).unwrap_err();
         assert!(error.starts_with("unknown field `secret_encryption`, expected one of `version`"), "{error}");
     }
 
     #[test]
     fn an_agent_refuses_what_only_servers_know() {
-        let error = agent(json!({ "version": "v1.34.4+k3s1", "tls_san": ["a"] })).unwrap_err();
+        let error = agent(json!({ "version": "v1.36.5+k3s1", "tls_san": ["a"] })).unwrap_err();
         assert!(error.starts_with("unknown field `tls_san`"), "{error}");
-        let error = server(json!({ "version": "v1.34.4+k3s1", "server_ip": "10.0.0.1" })).unwrap_err();
+        let error = server(json!({ "version": "v1.36.5+k3s1", "server_ip": "10.0.0.1" })).unwrap_err();
         assert!(error.starts_with("unknown field `server_ip`"), "{error}");
     }
 
     #[test]
     fn the_address_of_the_server_becomes_its_url() {
-        let options = agent(json!({ "version": "v1.34.4+k3s1", "server_ip": "fd00::1" })).unwrap();
+        let options = agent(json!({ "version": "v1.36.5+k3s1", "server_ip": "fd00::1" })).unwrap();
         assert_eq!(options.server_url.as_deref(), Some("https://[fd00::1]:6443"));
-        assert!(agent(json!({ "version": "v1.34.4+k3s1", "server_url": "10.0.0.1:6443" })).is_err());
+        assert!(agent(json!({ "version": "v1.36.5+k3s1", "server_url": "10.0.0.1:6443" })).is_err());
     }
 
     #[test]
     fn labels_that_a_kubelet_may_not_give_itself_are_set_apart() {
         let labels = json!({ "node-role": "worker", "node-role.kubernetes.io/worker": "true" });
-        let options = agent(json!({ "version": "v1.34.4+k3s1", "node_labels": labels })).unwrap();
+        let options = agent(json!({ "version": "v1.36.5+k3s1", "node_labels": labels })).unwrap();
         assert_eq!(options.settings.all("node-label"), ["node-role=worker"]);
         assert_eq!(options.reserved_labels, ["node-role.kubernetes.io/worker=true"]);
     }
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn the_version_is_needed_and_must_be_one() {
         assert_eq!(server(json!({})).unwrap_err(), "missing field `version`");
-        assert!(server(json!({ "version": "1.34.4" })).unwrap_err().contains("named like v1.34.4+k3s1"));
-        assert!(server(json!({ "version": "v1.34.4+k3s-lab", "timeout": 0 })).unwrap_err().contains("more than 0"));
+        assert!(server(json!({ "version": "1.36.5" })).unwrap_err().contains("named like v1.36.5+k3s1"));
+        assert!(server(json!({ "version": "v1.36.5+k3s-lab", "timeout": 0 })).unwrap_err().contains("more than 0"));
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     use super::*;
 
     const RUNNING: &str = "unit=k3s\ndata=/var/lib/rancher/k3s\nnodename=master\nmachine=x86_64\nsystemd=yes\ncommand=curl\n\
-        version=k3s version v1.34.4+k3s1 (8a3a3a01)\nconfig=Y2x1c3Rlci1pbml0OiB0cnVlCg==\ndatastore=etcd\ntoken=yes\nchanged=1000\n\
+        version=k3s version v1.36.5+k3s1 (8a3a3a01)\nconfig=Y2x1c3Rlci1pbml0OiB0cnVlCg==\ndatastore=etcd\ntoken=yes\nchanged=1000\n\
         LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=2\nStarted=1001\nActive=1010\nNow=1020\n\
         node.name=master\nnode.labels={\"node-role\":\"master\"}\nnode.taints=[{\"effect\":\"NoSchedule\",\"key\":\"a\",\"value\":\"b\"}]\n\
         node.ready=True\nnode.heartbeat=1970-01-01T00:17:00Z\nnode.addresses=10.0.0.1\n\

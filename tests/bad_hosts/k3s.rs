@@ -182,7 +182,7 @@ pub const CASES: &[Case] = &[
         broken: &[],
         mended: &[],
         signs: Real,
-        run: Bootstrap(&["--only", "server", "--set", "k3s.version=v1.33.1+k3s1"]),
+        run: Bootstrap(&["--only", "server", "--set", "k3s.version=v1.35.1+k3s1"]),
         deadline: 30,
         status: 2,
     },

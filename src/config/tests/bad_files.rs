@@ -11,7 +11,7 @@ use crate::config::Config;
 fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
     let text = with(&[
         ("name = \"prod\"", "nmae = \"prod\"\npod_cidr = \"10.43.0.0/16\""),
-        ("v1.34.4+k3s1", "1.34.4"),
+        ("v1.36.5+k3s1", "1.36.5"),
         ("name = \"worker\"", "name = \"Worker\""),
         ("private_ip = \"10.0.0.2\"\n", ""),
     ]);
@@ -80,7 +80,7 @@ fn values_in_place_of_tables() {
 
 #[test]
 fn nodes_in_single_brackets() {
-    assert_snapshot!(problems("[k3s]\nversion = \"v1.34.4+k3s1\"\n[nodes]\nname = \"master\"\n", &[]));
+    assert_snapshot!(problems("[k3s]\nversion = \"v1.36.5+k3s1\"\n[nodes]\nname = \"master\"\n", &[]));
 }
 
 #[test]
@@ -195,16 +195,16 @@ fn unknown_role_is_not_taken_for_a_missing_one() {
 fn invalid_versions() {
     for (version, remedy) in [
         ("stable", "name one release"),
-        ("1.34.4+k3s1", "write \"v1.34.4+k3s1\""),
-        ("v1.34.4", "write \"v1.34.4+k3s1\""),
-        ("1.34.4", "write \"v1.34.4+k3s1\""),
+        ("1.36.5+k3s1", "write \"v1.36.5+k3s1\""),
+        ("v1.36.5", "write \"v1.36.5+k3s1\""),
+        ("1.36.5", "write \"v1.36.5+k3s1\""),
         ("v1.34", "as its release is called"),
-        ("v1.34.4+rke2r1", "as its release is called"),
+        ("v1.36.5+rke2r1", "as its release is called"),
     ] {
-        let error = check(&with(&[("v1.34.4+k3s1", version)]), &[]).unwrap_err();
+        let error = check(&with(&[("v1.36.5+k3s1", version)]), &[]).unwrap_err();
         assert!(error.problems()[0].remedy().contains(remedy), "{version}: {error:?}");
     }
-    assert_snapshot!(problems(&with(&[("v1.34.4+k3s1", "stable")]), &[]));
+    assert_snapshot!(problems(&with(&[("v1.36.5+k3s1", "stable")]), &[]));
 }
 
 #[test]

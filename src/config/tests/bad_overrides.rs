@@ -24,12 +24,12 @@ fn keys_that_are_no_keys() {
 
 #[test]
 fn unknown_key() {
-    assert_snapshot!(problems(GOOD, &["k3s.verison=v1.34.4+k3s1"]));
+    assert_snapshot!(problems(GOOD, &["k3s.verison=v1.36.5+k3s1"]));
 }
 
 #[test]
 fn key_without_its_table() {
-    assert_snapshot!(problems(GOOD, &["version=v1.34.4+k3s1"]));
+    assert_snapshot!(problems(GOOD, &["version=v1.36.5+k3s1"]));
 }
 
 #[test]

@@ -16,7 +16,7 @@ const GOOD: &str = r#"[cluster]
 name = "prod"
 
 [k3s]
-version = "v1.34.4+k3s1"
+version = "v1.36.5+k3s1"
 
 [[nodes]]
 name = "master"
