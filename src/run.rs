@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
@@ -29,7 +29,7 @@ pub struct Run(Arc<Shared>);
 struct Shared {
     id: String,
     report: Report,
-    mode: Mode,
+    plan: AtomicBool,
     cancel: Mutex<CancellationToken>,
     /// How many programs have the user's terminal.
     terminal: AtomicUsize,
@@ -53,7 +53,7 @@ impl Run {
         Run(Arc::new(Shared {
             id,
             report,
-            mode,
+            plan: AtomicBool::new(mode == Mode::Plan),
             cancel: Mutex::default(),
             terminal: AtomicUsize::new(0),
             outlasting: TaskTracker::new(),
@@ -77,7 +77,12 @@ impl Run {
 
     /// Whether this run only plans.
     pub fn is_plan(&self) -> bool {
-        self.0.mode == Mode::Plan
+        self.0.plan.load(Ordering::Relaxed)
+    }
+
+    /// Plans or applies from now on: at a prompt each entry has a mode of its own.
+    pub fn set_mode(&self, mode: Mode) {
+        self.0.plan.store(mode == Mode::Plan, Ordering::Relaxed);
     }
 
     /// Cancelled when the user interrupts the run.

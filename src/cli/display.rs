@@ -24,7 +24,7 @@ impl Display {
     pub fn new(args: &Args, logged: bool) -> Self {
         let color = color(args.color);
         let mut sinks = vec![sink(args, Paint(color))];
-        let log = logged.then(run_log);
+        let log = logged.then(|| run_log(args));
         let (log, trouble) = match log {
             Some(Ok(log)) => {
                 let path = log.path().to_owned();
@@ -92,12 +92,13 @@ fn width() -> usize {
     terminal_size::terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0))
 }
 
-fn run_log() -> Result<RunLog, String> {
+/// The log of a playbook; those of expressions and prompts have a folder of their own, so that they don't push it out.
+fn run_log(args: &Args) -> Result<RunLog, String> {
     let state = match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
         (Some(folder), _) if !folder.is_empty() => PathBuf::from(folder),
         (_, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".local/state"),
         _ => return Err("neither XDG_STATE_HOME nor HOME is set".to_owned()),
     };
-    let folder = state.join("k3srun/runs");
+    let folder = state.join(if args.script().is_some() { "k3srun/runs" } else { "k3srun/runs/ad-hoc" });
     RunLog::create(&folder).map_err(|error| format!("can't write to {}: {error}", folder.display()))
 }

@@ -1,11 +1,12 @@
 //! Runs a script from its text to the exit status.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rhai::{Dynamic, Engine, EvalAltResult};
+use rhai::{Dynamic, EvalAltResult};
 use tokio::runtime::Runtime;
 
 use super::args::Args;
@@ -13,11 +14,12 @@ use super::display::{Display, error_text};
 use super::mistakes;
 use super::source::Source;
 use crate::bindings;
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::repl;
+use crate::repl::{self, Evaluator, Manner, Start};
 use crate::report::{Event, Level};
 use crate::run::{Mode, Run};
-use crate::script::{self, Context, Explainer, Fallible, Phases, Program, Settings};
+use crate::script::{self, Context, Explainer, Phases, Program, Settings};
 
 /// Scripts recurse on this stack: up to 80 KB a call level in a debug build, 128 levels.
 const STACK: usize = 64 << 20;
@@ -59,10 +61,17 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
     stop_on_signals(&runtime, &run, source.is_typed);
     report.emit(Event::RunStarted { script: source.id.clone(), plan: args.plan });
     let thread = std::thread::Builder::new().name("script".into()).stack_size(STACK);
+    let (prompt, evaluator) = match source.is_typed {
+        true => Some(repl::sides(prompt_start(args, &context, display.color))).unzip(),
+        false => (None, None),
+    };
     let status = std::thread::scope(|scope| {
-        let evaluate = || evaluate(&context, source, display.color);
+        let evaluate = || evaluate(&context, source, evaluator, display.color);
         let thread =
             thread.spawn_scoped(scope, evaluate).map_err(|error| Error::refused(format!("can't start: {error}")))?;
+        if let Some(prompt) = prompt {
+            prompt.converse(&bindings::catalog(), run.secrets())?;
+        }
         thread.join().map_err(|_| Error::script("k3srun itself failed; please report it with the run log"))
     })?;
     runtime.block_on(run.settled());
@@ -82,14 +91,18 @@ fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {
 }
 
 /// Evaluates the script, then its exit handlers. Returns the exit status.
-fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
+fn evaluate(context: &Arc<Context>, source: &Source, evaluator: Option<Evaluator>, color: bool) -> u8 {
     let sources = &context.sources;
     let mut engine = script::engine(context, source.folders.clone());
     bindings::register(&mut engine);
-    let result = if source.is_typed {
-        converse(context, &engine, source, color)
-    } else {
-        Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine))
+    let result = match evaluator {
+        Some(evaluator) => {
+            evaluator.serve(context, &engine, |error| {
+                report_failure(context, source, error, color);
+            });
+            Ok(Dynamic::UNIT)
+        }
+        None => Program::compile(&engine, sources, &source.id, &source.text).and_then(|program| program.run(&engine)),
     };
     let status = match result {
         Ok(value) => {
@@ -117,14 +130,24 @@ fn evaluate(context: &Arc<Context>, source: &Source, color: bool) -> u8 {
     worst
 }
 
-/// Evaluates what the user types.
-fn converse(context: &Arc<Context>, engine: &Engine, source: &Source, color: bool) -> Fallible<Dynamic> {
-    let failed = |error: &EvalAltResult| {
-        report_failure(context, source, error, color);
+/// Where a prompt starts: changes are asked about, unless the command line says otherwise.
+fn prompt_start(args: &Args, context: &Context, color: bool) -> Start {
+    let file = context.inputs().config.unwrap_or_else(|| PathBuf::from("cluster.toml"));
+    let cluster = match file.is_file().then(|| Config::load(&file, &args.sets)) {
+        Some(Ok(config)) => Some(config.cluster.name),
+        Some(Err(problems)) => {
+            let error = Error::from(problems);
+            context.run.report().note(Level::Warning, format!("{} is left aside: {error}", file.display()));
+            None
+        }
+        None => None,
     };
-    repl::run(context, engine, &bindings::catalog(), failed)
-        .map(|()| Dynamic::UNIT)
-        .map_err(|error| EvalAltResult::from(error.to_string()).into())
+    let manner = match (args.plan, args.yes) {
+        (true, _) => Manner::Plan,
+        (false, true) => Manner::Apply,
+        (false, false) => Manner::Ask,
+    };
+    Start { manner, cluster, color }
 }
 
 fn report_failure(context: &Context, source: &Source, error: &EvalAltResult, color: bool) -> u8 {

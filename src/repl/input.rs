@@ -1,23 +1,48 @@
 //! How lines are read: when an input is complete, and how names are completed.
 
-use rhai::{Engine, LexError, ParseErrorType};
-use rustyline::completion::Completer;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Helper, Highlighter, Hinter};
+use std::borrow::Cow;
+use std::sync::PoisonError;
 
+use rhai::{Engine, LexError, ParseErrorType};
+use rustyline::completion::{Candidate as Shown, Completer};
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper};
+
+use super::complete::{Candidate, Completion};
+use super::evaluator::Shared;
 use crate::script::{Catalog, reader};
 
-/// Reads inputs of several lines and completes names.
-#[derive(Helper, Highlighter, Hinter)]
+/// Reads entries of several lines, completes names and shows what a call takes.
+#[derive(Helper)]
 pub struct Input {
     reader: Engine,
     catalog: Catalog,
+    known: Shared,
+    has_cluster: bool,
 }
 
 impl Input {
-    /// Completes the names in `catalog`.
-    pub fn new(catalog: &Catalog) -> Self {
-        Input { reader: reader(), catalog: catalog.clone() }
+    /// Completes the names in `catalog` and those that are `known`, and the names of the cluster if there is one.
+    pub fn new(catalog: &Catalog, known: Shared, has_cluster: bool) -> Self {
+        Input { reader: reader(), catalog: catalog.clone(), known, has_cluster }
+    }
+}
+
+/// A possibility with what it is about.
+pub struct Offer {
+    text: String,
+    display: String,
+}
+
+impl Shown for Offer {
+    fn display(&self) -> &str {
+        &self.display
+    }
+
+    fn replacement(&self) -> &str {
+        &self.text
     }
 }
 
@@ -29,39 +54,53 @@ impl Validator for Input {
 }
 
 impl Completer for Input {
-    type Candidate = String;
+    type Candidate = Offer;
 
-    fn complete(
-        &self,
-        line: &str,
-        position: usize,
-        _context: &rustyline::Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        let before = line.get(..position).unwrap_or(line);
-        let start = before.rfind(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '.')).map_or(0, |i| i + 1);
-        let word = &before[start..];
-        Ok((start + word.len() - last_part(word).len(), complete(&self.catalog, word)))
+    fn complete(&self, line: &str, position: usize, _context: &Context<'_>) -> rustyline::Result<(usize, Vec<Offer>)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let completion = Completion { catalog: &self.catalog, known: &known, has_cluster: self.has_cluster };
+        let (start, found) = completion.candidates(line.get(..position).unwrap_or(line));
+        // With few of them there is room to say what each is about.
+        let about = found.len() <= 20 && found.iter().any(|candidate| !candidate.about.is_empty());
+        let offer = |candidate: Candidate| {
+            let display = match about {
+                true => format!("{:24} {:.70}", candidate.text, candidate.about),
+                false => candidate.text.clone(),
+            };
+            Offer { text: candidate.text, display }
+        };
+        Ok((start, found.into_iter().map(offer).collect()))
     }
 }
 
-/// What may follow the last `.` or stand in place of the word: names of methods and properties, or of functions.
-pub fn complete(catalog: &Catalog, word: &str) -> Vec<String> {
-    let part = last_part(word);
-    let method = part.len() < word.len();
-    let mut names: Vec<String> = catalog
-        .functions()
-        .filter(|function| function.is_named() && function.receiver.is_some() == method)
-        .map(|function| if method { function.name.clone() } else { function.path() })
-        .filter(|name| name.starts_with(part))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+impl Hinter for Input {
+    type Hint = String;
+
+    /// In a call, what the function takes.
+    fn hint(&self, line: &str, position: usize, _context: &Context<'_>) -> Option<String> {
+        let call = line.get(..position).filter(|_| position == line.len())?.strip_suffix('(')?;
+        let start = call.rfind(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')).map_or(0, |i| i + 1);
+        let name = call.get(start..)?;
+        let is_method = call[..start].ends_with('.');
+        let mut functions = self.catalog.functions().filter(|function| {
+            function.receiver.is_some() == is_method
+                && !function.property
+                && (if is_method { function.name == name } else { function.path() == name })
+        });
+        let function = functions.next()?;
+        let signature = function.signature();
+        Some(signature.split_once('(')?.1.to_owned())
+    }
 }
 
-/// What follows the last dot.
-fn last_part(word: &str) -> &str {
-    word.rsplit('.').next().unwrap_or(word)
+impl Highlighter for Input {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(format!("\x1b[2m{hint}\x1b[0m"))
+    }
+
+    fn highlight_char(&self, _line: &str, _position: usize, _kind: CmdKind) -> bool {
+        false
+    }
 }
 
 /// Whether the text is the beginning of a script that goes on in the next line.
@@ -101,14 +140,5 @@ mod tests {
         for text in ["1 + 1", "let x = 1;", "let 1", "f(1))", "\"a", "x y", "fn f() { }", "1 +* 2"] {
             assert!(!is_unfinished(&reader, text), "{text}");
         }
-    }
-
-    #[test]
-    fn names_are_completed() {
-        let catalog = crate::bindings::catalog();
-        assert_eq!(complete(&catalog, "ssh::co"), ["ssh::connect"]);
-        assert_eq!(complete(&catalog, "plan_"), ["plan_mode"]);
-        assert_eq!(complete(&catalog, "host.quer"), ["query"]);
-        assert!(complete(&catalog, "zzz").is_empty());
     }
 }

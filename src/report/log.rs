@@ -17,10 +17,11 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Creates `DIR/<time>.log` with mode 0600, and removes the oldest logs so that 100 are left.
+    /// Creates `DIR/<time>.log` with mode 0600, the time being that of UTC, and removes the oldest of the other logs so that
+    /// 100 are left.
     pub fn create(dir: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let time = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
+        let time = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
         let mut number = 1;
         let (path, file) = loop {
             let path = match number {
@@ -34,7 +35,7 @@ impl RunLog {
                 Err(error) => return Err(error),
             }
         };
-        remove_old(dir)?;
+        remove_old(dir, &path)?;
         Ok(RunLog { path, json: Json(BufWriter::new(file)) })
     }
 
@@ -50,20 +51,22 @@ impl Sink for RunLog {
     }
 }
 
-/// Their names are times, so the oldest come first.
-fn remove_old(dir: &Path) -> io::Result<()> {
+/// Removes the logs that were written to longest ago; by that and not by name, for clocks go backwards and zones change.
+fn remove_old(dir: &Path, own: &Path) -> io::Result<()> {
     let mut logs = Vec::new();
     for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".log") {
-            logs.push(path);
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if name.starts_with(|c: char| c.is_ascii_digit()) && name.ends_with(".log") && path != own {
+            // Another run removes old logs, too.
+            let Ok(metadata) = entry.metadata() else { continue };
+            logs.push((metadata.modified()?, path));
         }
     }
     logs.sort();
-    for old in &logs[..logs.len().saturating_sub(KEPT)] {
+    for (_, old) in &logs[..(logs.len() + 1).saturating_sub(KEPT)] {
         match fs::remove_file(old) {
-            // Another run removes old logs, too.
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
@@ -100,15 +103,17 @@ mod tests {
     fn the_newest_hundred_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         for minute in 0..150 {
-            fs::write(folder.path().join(format!("2020-01-01T{:02}-{:02}-00.log", minute / 60, minute % 60)), "")
-                .unwrap();
+            let path = folder.path().join(format!("2999-01-01T{:02}-{:02}-00.log", minute / 60, minute % 60));
+            let file = File::create(path).unwrap();
+            file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(60 * minute)).unwrap();
         }
         fs::write(folder.path().join("notes.txt"), "").unwrap();
         let log = RunLog::create(folder.path()).unwrap();
         let left = names(folder.path());
         assert_eq!(left.len(), KEPT + 1, "and the file that is no log");
-        assert_eq!(left[0], "2020-01-01T00-51-00.log");
-        assert!(log.path().exists());
+        assert!(left.contains(&"2999-01-01T00-51-00.log".to_owned()), "{left:?}");
+        assert!(!left.contains(&"2999-01-01T00-50-00.log".to_owned()), "{left:?}");
+        assert!(log.path().exists(), "the own log stays, whatever the clock said to the runs before");
     }
 
     #[test]

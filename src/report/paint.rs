@@ -8,7 +8,7 @@ pub struct Paint(pub bool);
 
 impl Paint {
     /// Names of phases.
-    pub(super) fn title(self, text: &str) -> String {
+    pub fn title(self, text: &str) -> String {
         self.with(Style::new().bold(), text)
     }
 
@@ -28,7 +28,7 @@ impl Paint {
     }
 
     /// What matters less.
-    pub(super) fn aside(self, text: &str) -> String {
+    pub fn aside(self, text: &str) -> String {
         self.with(Style::new().dimmed(), text)
     }
 

@@ -16,7 +16,10 @@ struct Frame {
 
 /// The error of the script `main` as a person should see it; `failure` is what is in it.
 pub fn render(sources: &Sources, main: &str, error: &EvalAltResult, failure: &Failure, color: bool) -> String {
-    let frames = frames(main, error);
+    let mut frames = frames(main, error);
+    for frame in &mut frames {
+        (frame.source, frame.position) = sources.shown(&frame.source, frame.position);
+    }
     let mut help = Vec::new();
     if let Some(output) = &failure.error.output
         && !output.is_empty()

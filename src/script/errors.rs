@@ -25,10 +25,12 @@ impl std::fmt::Display for Failure {
 /// Raises `error` at the position of the current call. The only way in which bindings raise errors: the language
 /// fills in positions for some kinds of calls only.
 pub fn fail(call: &NativeCallContext, mut error: Error) -> Box<EvalAltResult> {
+    let context = context(call);
     // Scripts pass on what they catch: to files and to other programs, too.
-    context(call).run.secrets().mask_error(&mut error);
+    context.run.secrets().mask_error(&mut error);
     let position = call.call_position();
-    let at = place(call.call_source(), position);
+    let (source, shown) = context.sources.shown(call.call_source().unwrap_or("script"), position);
+    let at = place(Some(&source), shown);
     if error.kind == Kind::Interrupted {
         // Not catchable by scripts: a cancelled run must end.
         return EvalAltResult::ErrorTerminated(at.into(), position).into();

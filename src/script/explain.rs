@@ -34,7 +34,7 @@ impl Explainer<'_> {
             | EvalAltResult::ErrorParsing(
                 ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_),
                 _,
-            ) => self.mistake(&source, position),
+            ) => self.mistake(&source, position).or_else(|| undefined(error)),
             EvalAltResult::ErrorDataTooLarge(what, _) => {
                 Some(Error::script(format!("{what} too large")).help(engine::LIMITS))
             }
@@ -83,5 +83,16 @@ impl Explainer<'_> {
             false => format!("there is no function `{path}` for ({types})"),
         });
         Some(if help.is_empty() || help.len() > 8 { error } else { error.help(help.join("\n")) })
+    }
+}
+
+/// A variable that isn't there, though the text defines it: what would have defined it came to no end.
+fn undefined(error: &EvalAltResult) -> Option<Error> {
+    match error.unwrap_inner() {
+        EvalAltResult::ErrorVariableNotFound(name, _)
+        | EvalAltResult::ErrorParsing(ParseErrorType::VariableUndefined(name), _) => Some(
+            Error::script(format!("undefined variable `{name}`")).help(format!("define it before: let {name} = ...")),
+        ),
+        _ => None,
     }
 }
