@@ -112,6 +112,7 @@ fn a_suspended_prompt_goes_on_where_it_was() {
     shell.type_in("fg\n").wait("half typed");
     std::thread::sleep(Duration::from_millis(300));
     shell.type_in(" and the rest\"\n").wait(" and the rest\"\r\n\"half typed and the rest\"");
+    shell.wait("k3srun> ");
     shell.type_in("\x04").wait("# ");
     shell.type_in("exit\n");
     assert_eq!(shell.status(), Some(0));
