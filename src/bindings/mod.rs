@@ -72,8 +72,6 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<Policy>(),
         OptionSet::of::<ServerOptions>(),
         OptionSet::of::<ssh::Connect>(),
-        OptionSet::of::<transfer::Sync>(),
-        OptionSet::of::<transfer::Upload>(),
     ];
     options.extend(cert::options());
     options.extend(helm::options());

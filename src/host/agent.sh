@@ -3,7 +3,7 @@
 #                     Then one line more: `ok` when the caller has the answer, or `kill ID` to end the script now.
 #   hold ID LENGTH    the next LENGTH bytes are a script that runs in this shell: what it opens stays open until the end.
 #   beat              the caller lives: the file $alive, if a held script has set it, gets the present time. No answer.
-#   put ID LENGTH     one line with a path, then LENGTH bytes become that file, readable by its owner only.
+#   feed ID LENGTH N  the next LENGTH bytes are a script that runs to its end with the N bytes after it on standard input.
 # An answer ends with a line `ID STATUS` on standard output and a line `ID` on standard error.
 # When standard input ends, or with SIGTERM, what still runs is killed: nothing outlives its caller by accident. A request
 # that came only in part is not begun, and of a file that came only in part nothing is left.
@@ -46,12 +46,14 @@ reap() {
   for _ in 1 2 3 4 5 6 7 8 9 10; do signal "$1" 0 || return 0; sleep 0.1; done
   signal "$1" KILL
 }
-while [ -z "$gone" ] && read -r op id length; do
+while [ -z "$gone" ] && read -r op id length more; do
   case $op in
   run)
     body=$(head -c "$length")
     [ "${#body}" -eq "$length" ] || exit 0
-    show "$body" | setsid sh -c 'sh; status=$?; printf "\n%s %s\n" "$0" "$status"; printf "\n%s\n" "$0" >&2' "$id" &
+    # The mark goes by the pipe: everybody can read argument lists.
+    { printf '%s\n' "$id"; show "$body"; } |
+      setsid sh -c 'read -r mark; sh; status=$?; printf "\n%s %s\n" "$mark" "$status"; printf "\n%s\n" "$mark" >&2' &
     job=$!
     body=
     if read -r ack mark; then
@@ -69,12 +71,13 @@ while [ -z "$gone" ] && read -r op id length; do
     end "$id" "$?"
     ;;
   beat) [ -z "$alive" ] || touch "$alive" ;;
-  put)
-    IFS= read -r path
-    head -c "$length" | (umask 077; cat >"$path" || { cat >/dev/null; exit 1; })
-    status=$?
-    [ "$status" -eq 0 ] && [ "$(wc -c <"$path")" -eq "$length" ] || { status=1; rm -f "$path"; }
-    end "$id" "$status"
+  feed)
+    body=$(head -c "$length")
+    [ "${#body}" -eq "$length" ] || exit 0
+    # What the script doesn't read must not be taken for requests.
+    head -c "$more" | { (eval "$body"); status=$?; cat >/dev/null; exit "$status"; }
+    end "$id" "$?"
+    body=
     ;;
   esac
 done

@@ -124,6 +124,10 @@ impl Host {
                 "missing" => {
                     return Err(Error::host("there is no `flock` on the host").help("install util-linux there"));
                 }
+                "foreign" => {
+                    return Err(Error::host(format!("can't make the lock `{name}`: {who} is somebody else's"))
+                        .help("remove it on the host, or find out who made it"));
+                }
                 _ => return Err(Error::host(format!("can't make the lock `{name}`")).output(output.tail())),
             }
             return Ok(Held::new(name, script, shell));
@@ -146,9 +150,12 @@ fn take(name: &str, script: &str) -> String {
     format!("{}owner={} alive_for={ALIVE} lost_after={LOST}\n{SCRIPT}", folder(name), quote(&owner(script)))
 }
 
-/// Sets `f` to the file that is locked and `i` to the one that says who holds it. They go with a reboot.
+/// Sets `f` to the file that is locked and `i` to the one that says who holds it, in the folder `d` that nobody else can make.
 fn folder(name: &str) -> String {
-    format!("if [ -w /run ]; then d=/run/k3srun; else d=/tmp/k3srun-$(id -u); fi\nf=$d/{name}.lock i=$d/{name}.info\n")
+    format!(
+        "if [ -w /run ]; then d=/run/k3srun; else d=$HOME/.local/state/k3srun/locks; fi\n\
+         f=$d/{name}.lock i=$d/{name}.info\n"
+    )
 }
 
 /// Who we are, for the other operator.

@@ -1,10 +1,10 @@
-# Takes the lock on the file $f, in the shell that is to hold it; $i is the note about who that is, $owner what to write
-# there. $1 is the name of this shell: that of the run, a dot, and the number of the connection. What fails here must not
+# Takes the lock on the file $f in the folder $d, in the shell that is to hold it; $i is the note about who that is, $owner what to
+# write there. $1 is the name of this shell: that of the run, a dot, and the number of the connection. What fails here must not
 # end the shell. Prints a word, and the note that was found:
 #   free     taken               stale   taken; there was a note without a lock
 #   ended    taken from a run that was silent for more than $lost_after seconds
 #   silent   not taken: the holder gave no sign for more than $alive_for seconds
-#   taken    not taken           missing there is no flock
+#   taken    not taken           missing there is no flock           foreign the folder is somebody else's, it follows
 
 # The processes of the shells that are called as the file $f says.
 shells() { grep -lsxzF -f "$f" /proc/[0-9]*/cmdline | tr -dc '0-9\n'; }
@@ -32,7 +32,12 @@ try() {
 }
 
 take() {
-  mkdir -p "${f%/*}" && (: >>"$f") && exec 9>>"$f" || return
+  mkdir -p "${d%/*}" && { [ -e "$d" ] || [ -L "$d" ] || mkdir -m 700 "$d"; } || return
+  if [ -L "$d" ] || [ "$(stat -c %u "$d")" != "$(id -u)" ]; then
+    printf 'foreign\n%s' "$d"
+    return
+  fi
+  (: >>"$f") && exec 9>>"$f" || return
   word=free
   if ! flock -n 9; then
     holder=$(cat "$f")

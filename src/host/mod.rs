@@ -8,13 +8,11 @@ mod facts;
 mod interfaces;
 mod keys;
 mod lock;
-mod manifest;
 mod options;
 mod reboot;
 mod shell;
 mod ssh;
 mod sudo;
-mod sync;
 mod terminal;
 mod transfer;
 mod transport;
@@ -36,12 +34,16 @@ pub use facts::{Facts, Login};
 pub use interfaces::Interface;
 pub use options::{Live, Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
-pub use sync::SyncOptions;
-pub use transfer::UploadOptions;
+pub(crate) use transfer::bytes;
 pub use tunnel::{Defect, Tunnel};
+
+/// The functions of a shell that act at paths of which others could change the meaning: `at`, `ask` and `reach`.
+pub(crate) const PATHS: &str =
+    concat!("work='", include_str!("work.sh"), "'\neval \"$work\"\n", include_str!("paths.sh"));
 
 use lock::Held;
 use shell::Shell;
+use transfer::Progress;
 use transport::Transport;
 use tunnel::Forward;
 
@@ -176,8 +178,12 @@ impl Host {
     pub async fn script(&self, text: &str, options: &ScriptOptions) -> Result<Output> {
         let report = self.0.run.report();
         let work = async {
-            let mut lease = self.lease().await?;
             let script = options.wrap(text);
+            if script.contains('\0') {
+                return Err(Error::refused("a command can't have a NUL byte in it")
+                    .help("write it to a file on the host and name that, or send it with `stdin`"));
+            }
+            let mut lease = self.lease().await?;
             let output = lease.shell.run(&script, options.timeout, &self.0.traffic, |stderr, line| {
                 let text = || String::from_utf8_lossy(line).into_owned();
                 match options.live {
@@ -225,13 +231,39 @@ impl Host {
         Err(Error::host(message).on(self.name()).output(output.tail()))
     }
 
-    /// Writes `content` to the file `path` on the host, created with mode 0600. Meant for temporary files that a
-    /// script then puts in place.
-    pub async fn put(&self, path: &str, content: &[u8]) -> Result<()> {
-        self.put_from(path, content.len() as u64, &mut &*content, |_| {}).await
+    /// Runs a script with `length` bytes from a stream on its standard input, as part of `title`, e.g. `sending k3s`. How far a
+    /// large one is, is told.
+    ///
+    /// # Errors
+    /// As for [`Host::script`]; refused where the stream can't be read or ends too soon.
+    pub(crate) async fn feed(
+        &self,
+        script: &str,
+        title: &str,
+        length: u64,
+        content: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> Result<Output> {
+        let progress = Progress::new(self, title.to_owned(), length);
+        self.feed_telling(script, length, content, |done| progress.at(done)).await
     }
 
-    /// Like [`Host::put`], with `length` bytes from a stream; tells how many are sent.
+    async fn feed_telling(
+        &self,
+        script: &str,
+        length: u64,
+        content: &mut (dyn AsyncRead + Send + Unpin),
+        sent: impl FnMut(u64) + Send,
+    ) -> Result<Output> {
+        let work = async {
+            let mut lease = self.lease().await?;
+            let output = lease.shell.feed(script, length, content, &self.0.traffic, sent).await?;
+            self.give_back(lease).await;
+            Ok(output)
+        };
+        self.finish(self.0.run.until_cancelled(work).await).await
+    }
+
+    /// Makes the file `path` on the host of `length` bytes from a stream, with mode 0600, and tells how many are sent.
     pub(crate) async fn put_from(
         &self,
         path: &str,
@@ -239,18 +271,15 @@ impl Host {
         content: &mut (dyn AsyncRead + Send + Unpin),
         sent: impl FnMut(u64) + Send,
     ) -> Result<()> {
-        let work = async {
-            let mut lease = self.lease().await?;
-            let output = lease.shell.put(path, length, content, &self.0.traffic, sent).await?;
-            self.give_back(lease).await;
-            match output.status {
-                0 => Ok(()),
-                _ => Err(Error::host(format!("can't write {path}"))
-                    .help("look at the free space of that file system on the host (df -h), and whether it is read-only")
-                    .output(output.tail())),
-            }
-        };
-        self.finish(self.0.run.until_cancelled(work).await).await
+        let script = format!("set -e\n{PATHS}\nat put {} size{length} 0600 0600 '' ''", quote(path));
+        let output = self.feed_telling(&script, length, content, sent).await?;
+        match output.status {
+            0 => Ok(()),
+            _ => Err(Error::host(format!("can't write {path}"))
+                .on(self.name())
+                .help("look at the free space of that file system on the host (df -h), and whether it is read-only")
+                .output(output.tail())),
+        }
     }
 
     /// Tells something about this host.

@@ -138,29 +138,28 @@ impl Shell {
         self.pipes.stdin.flush().await.map_err(lost)
     }
 
-    /// Writes a file of `length` bytes on the host, and tells how many are sent.
-    pub async fn put(
+    /// Runs a script with `length` bytes of `content` on its standard input, and tells how many are sent. The script can't be
+    /// stopped before its end.
+    pub async fn feed(
         &mut self,
-        path: &str,
+        script: &str,
         length: u64,
         content: &mut (dyn AsyncRead + Send + Unpin),
         traffic: &Traffic,
         mut sent: impl FnMut(u64) + Send,
     ) -> Result<Output> {
-        if path.contains('\n') {
-            return Err(Error::refused("a path on a host can't contain a line end"));
-        }
         let id = self.mark();
-        self.send(format!("put {id} {length}\n{path}\n").as_bytes(), traffic).await?;
+        let script = script.trim_end();
+        self.send(format!("feed {id} {} {length}\n{script}", script.len()).as_bytes(), traffic).await?;
         let (mut content, mut done) = (content.take(length), 0);
         let mut piece = vec![0; PIECE];
         while done < length {
             let n = content
                 .read(&mut piece)
                 .await
-                .map_err(|error| Error::refused(format!("can't read what is to become {path}: {error}")))?;
+                .map_err(|error| Error::refused(format!("can't read what is to be sent: {error}")))?;
             if n == 0 {
-                return Err(Error::refused(format!("what is to become {path} got shorter while it was sent"))
+                return Err(Error::refused("what is to be sent got shorter meanwhile")
                     .help("run it again when nothing writes to the file any more"));
             }
             self.send(&piece[..n], traffic).await?;

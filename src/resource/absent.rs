@@ -1,11 +1,12 @@
 //! Nothing at a path.
 
+use super::attributes::Attributes;
 use super::input::Problems;
 use super::path::{self, Sort};
 use super::probe::Probe;
 use super::step::Step;
 use super::world::World;
-use super::{Claim, Kind};
+use super::{Claim, Kind, hands};
 use crate::error::Result;
 use crate::host::quote;
 
@@ -68,7 +69,7 @@ impl Kind for Absent {
     }
 
     fn probe(&self, probe: &mut Probe) -> Result<()> {
-        path::ask(probe, &self.path);
+        path::ask_to_change(probe, &self.path);
         Ok(())
     }
 
@@ -78,8 +79,8 @@ impl Kind for Absent {
             Sort::Directory => "removed, with all that is in it".to_owned(),
             sort => format!("removed ({})", sort.name()),
         };
+        hands::make(world, &self.path, &Attributes::default())?;
         world.remove(&self.path);
-        // Not across file systems: what is mounted below belongs to someone else.
-        Ok(Some(Step::new(summary, format!("rm -rf --one-file-system -- {}", quote(&self.path)))))
+        Ok(Some(Step::new(summary, format!("at remove {}\n", quote(&self.path)))))
     }
 }

@@ -49,19 +49,12 @@ impl Attributes {
         entry
     }
 
-    /// The commands that set what is wanted on `target`, a word of shell. Owner before mode: chown clears set-id bits.
-    pub(super) fn script(&self, target: &str) -> String {
-        let mut script = String::new();
-        let owner = self.owner.as_deref().unwrap_or_default();
-        if let Some(group) = &self.group {
-            script.push_str(&format!("chown -- {} {target}\n", quote(&format!("{owner}:{group}"))));
-        } else if !owner.is_empty() {
-            script.push_str(&format!("chown -- {} {target}\n", quote(owner)));
-        }
-        if let Some(mode) = self.mode {
-            script.push_str(&format!("chmod -- {mode:04o} {target}\n"));
-        }
-        script
+    /// Mode, owner and group as three words for the functions of `work.sh`.
+    pub(super) fn words(&self) -> String {
+        // Five digits: with four, chmod keeps the set-group-ID bit of a folder.
+        let mode = self.mode.map_or("''".to_owned(), |mode| format!("{mode:05o}"));
+        let name = |name: &Option<String>| quote(name.as_deref().unwrap_or_default());
+        format!("{mode} {} {}", name(&self.owner), name(&self.group))
     }
 }
 
@@ -79,7 +72,7 @@ mod tests {
         assert!(by_number.differences(&entry).is_empty());
         let wanted = Attributes { mode: Some(0o600), owner: None, group: Some("adm".into()) };
         assert_eq!(wanted.differences(&entry), ["mode 0644 -> 0600", "group root -> adm"]);
-        assert_eq!(wanted.script("\"$temp\""), "chown -- ':adm' \"$temp\"\nchmod -- 0600 \"$temp\"\n");
+        assert_eq!(wanted.words(), "00600 '' 'adm'");
         assert!(wanted.differences(&wanted.applied_to(entry)).is_empty());
     }
 }

@@ -5,16 +5,24 @@ use super::probe::{Probe, Reader, decode};
 use super::step::Step;
 use super::world::World;
 use super::{Claim, Kind};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::quote;
 
-/// The keys of users: whether the user exists, and the content of `~/.ssh/authorized_keys`.
+/// What users have in `~/.ssh/authorized_keys`, read with no more rights than theirs: `differs` and the content, another word
+/// where it is no file that could be read, `closed` and the reason where nobody may.
 const KEYS: Reader = Reader {
     name: "keys",
     shell: r#"
 for key do
-  entry=$(getent passwd "$key" | cut -d: -f6)
-  [ -n "$entry" ] && printf 'keys\t%s\t%s\n' "$key" "$(cat "$entry/.ssh/authorized_keys" 2>/dev/null | base64 -w0)"
+  home=$(getent passwd "$key" | cut -d: -f6)
+  [ -n "$home" ] || continue
+  file=$home/.ssh/authorized_keys
+  if said=$(ask 1500000 compare "$file" - 2>/dev/null); then
+    case $said in *[!A-Za-z0-9+/=\ ]*) said=odd ;; esac
+    [ -z "$said" ] || printf 'keys\t%s\t%s\t%s\n' "$key" "${said%% *}" "${said#* }"
+  else
+    printf 'keys\t%s\tclosed\t%s\n' "$key" "$(ask 1500000 compare "$file" - 2>&1 >/dev/null | base64 -w0)"
+  fi
 done"#,
 };
 
@@ -76,7 +84,18 @@ impl Kind for AuthorizedKey {
     }
 
     fn diff(&self, world: &mut World) -> Result<Option<Step>> {
-        let text = world.facts.field(&KEYS, &self.user, 0).and_then(decode).unwrap_or_default();
+        let text = match world.facts.get(&KEYS, &self.user) {
+            None => Vec::new(),
+            Some([word, text]) if word == "differs" => decode(text).unwrap_or_default(),
+            Some([word, why]) if word == "closed" => {
+                let why = String::from_utf8_lossy(&decode(why).unwrap_or_default()).trim().to_owned();
+                return Err(Error::refused("the user's authorized_keys can't be read").output(why));
+            }
+            Some(_) => {
+                return Err(Error::refused("~/.ssh/authorized_keys is no regular file of up to 1 MiB")
+                    .help("look at what the user has put there, and remove it"));
+            }
+        };
         let text = String::from_utf8_lossy(&text);
         let ours = blob(&self.key);
         let mut same = text.lines().filter(|line| blob(line) == ours);
@@ -89,16 +108,9 @@ impl Kind for AuthorizedKey {
             r#"user={user}
 home=$(getent passwd "$user" | cut -d: -f6)
 [ -d "$home" ] || refuse "the user $user has no home directory"
-[ ! -L "$home/.ssh" ] || refuse "$home/.ssh is a symlink"
-owner=$user:$(id -gn "$user")
-if [ ! -d "$home/.ssh" ]; then mkdir -m 0700 "$home/.ssh"; chown "$owner" "$home/.ssh"; fi
-file=$home/.ssh/authorized_keys
-beside "$file"
-if [ -e "$file" ]; then grep -vF -- {data} "$file" >"$temp" || true; fi
-printf '%s\n' {key} >>"$temp"
-chown "$owner" "$temp"
-chmod 0600 "$temp"
-place "$file""#,
+[ -d "$home/.ssh" ] || at folder "$home/.ssh" 0700 '' "$user" "$(id -gn "$user")"
+at swap_line "$home/.ssh/authorized_keys" {data} {key} "$user" "$(id -gn "$user")"
+"#,
             user = quote(&self.user),
             data = quote(ours.map_or("", |(_, data)| data)),
             key = quote(&self.key),
@@ -124,6 +136,14 @@ mod tests {
         assert_eq!(summary(""), Some("added".into()));
         assert_eq!(summary(&format!("# keys\n{KEY}\n")), None);
         assert_eq!(summary(&format!("no-pty {KEY}\n")), Some("options or comment".into()));
+    }
+
+    #[test]
+    fn a_link_or_a_pipe_in_place_of_the_keys_is_refused() {
+        for record in [&["odd", "odd"], &["large", "large"], &["closed", ""]] {
+            let mut world = World::new(Facts::of(&[(&KEYS, "ops", record)]));
+            assert!(AuthorizedKey::new("ops", KEY).diff(&mut world).is_err(), "{record:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::path::{self, Content, Entry, Sort};
 use super::probe::Probe;
 use super::step::Step;
 use super::world::World;
-use super::{Claim, Kind};
+use super::{Claim, Kind, hands};
 use crate::error::{Error, Result};
 use crate::host::quote;
 
@@ -59,28 +59,27 @@ impl Kind for Directory {
     }
 
     fn probe(&self, probe: &mut Probe) -> Result<()> {
-        path::ask(probe, &self.path);
+        path::ask_to_change(probe, &self.path);
         Ok(())
     }
 
     fn diff(&self, world: &mut World) -> Result<Option<Step>> {
-        let path = quote(&self.path);
+        let (path, words) = (quote(&self.path), self.attributes.words());
         match world.at(&self.path).cloned() {
             None => {
+                hands::make(world, &self.path, &self.attributes)?;
                 let entry = World::new_entry(Sort::Directory, 0o755, Content::Unread);
                 world.put_directory(&self.path, self.attributes.applied_to(entry));
-                // Closed until its attributes are set.
-                let attributes = self.attributes.script(&path);
-                let close = if self.attributes.mode.is_some() { "-m 0700 " } else { "" };
-                Ok(Some(Step::new("created", format!("mkdir -p {close}-- {path}\n{attributes}"))))
+                Ok(Some(Step::new("created", format!("at folder {path} 0755 {words}\n"))))
             }
             Some(entry @ Entry { sort: Sort::Directory, .. }) => {
                 let differences = self.attributes.differences(&entry);
                 if differences.is_empty() {
                     return Ok(None);
                 }
+                hands::change(world, &self.path, &entry, &self.attributes)?;
                 world.put(&self.path, self.attributes.applied_to(entry));
-                Ok(Some(Step::new(differences.join(", "), self.attributes.script(&path))))
+                Ok(Some(Step::new(differences.join(", "), format!("at attributes {path} {words}\n"))))
             }
             Some(entry) => {
                 let message = format!("there is {} at this path", entry.sort.name());

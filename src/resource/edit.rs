@@ -1,7 +1,9 @@
 //! Changes in a text file that belongs to others, too.
 
+use super::attributes::Attributes;
 use super::path::{self, Content, Entry, Sort, sha256};
-use super::probe::{Probe, encode};
+use super::probe::Probe;
+use super::step::fed;
 use super::unified;
 use super::world::World;
 use crate::error::{Error, Result};
@@ -26,7 +28,7 @@ impl Edit {
 
 /// Asks for what [`edit`] needs.
 pub fn ask(probe: &mut Probe, path: &str) {
-    path::ask(probe, path::parent(path));
+    path::ask_to_change(probe, path);
     path::ask_content(probe, path, None);
 }
 
@@ -42,6 +44,9 @@ pub fn text(world: &World, path: &str) -> Result<String> {
     match (&entry.sort, &entry.content) {
         (Sort::File, Content::Known(data)) => String::from_utf8(data.clone())
             .map_err(|_| Error::refused(format!("{path} is not UTF-8 text: it can't be edited by line"))),
+        (Sort::File, Content::Closed) => Err(Error::refused(format!(
+            "{path} can't be read: others can put something else in its place, and they may not read it themselves"
+        ))),
         (Sort::File, _) => Err(Error::refused(format!("{path} is larger than 1 MiB: it can't be edited by line"))),
         (Sort::Symlink(target), _) => {
             Err(Error::refused(format!("{path} is a symlink")).help(format!("name the file it points to: {target}")))
@@ -60,18 +65,11 @@ pub fn edit(world: &mut World, path: &str, new: String) -> Result<Option<Edit>> 
     if new == old && before.is_some() {
         return Ok(None);
     }
-    if !world.has_parent(path) {
-        let parent = path::parent(path);
-        let help = format!("add directory({parent:?}) before it");
-        return Err(Error::refused(format!("the folder {parent} does not exist")).help(help));
-    }
+    world.room_for(path, &Attributes::default())?;
     let sum = if before.is_some() { sha256(old.as_bytes()) } else { "-".to_owned() };
-    let script = format!(
-        "unchanged {0} {sum}\nreceive {0} {1} <<'k3srun'\n{2}\nk3srun\ninherit {0} 0644\nplace {0}\n",
-        quote(path),
-        sha256(new.as_bytes()),
-        encode(&new)
-    );
+    let name = quote(path);
+    let put = format!("at put {name} {} 0644 {}", sha256(new.as_bytes()), Attributes::default().words());
+    let script = format!("at unchanged {name} {sum}\n{}", fed(new.as_bytes(), &put));
     let diff = unified::diff(path, old.as_bytes(), new.as_bytes());
     let created = before.is_none();
     let entry = before.unwrap_or_else(|| World::new_entry(Sort::File, 0o644, Content::Unread));
@@ -122,9 +120,9 @@ mod tests {
     #[test]
     fn an_edit_holds_only_for_the_file_that_was_read() {
         let step = edit(&mut world(Some("a\n")), "/etc/x", "b\n".into()).unwrap().unwrap();
-        assert!(step.script.starts_with(&format!("unchanged '/etc/x' {}\n", sha256(b"a\n"))), "{}", step.script);
+        assert!(step.script.starts_with(&format!("at unchanged '/etc/x' {}\n", sha256(b"a\n"))), "{}", step.script);
         let step = edit(&mut world(None), "/etc/x", "b\n".into()).unwrap().unwrap();
-        assert!(step.script.starts_with("unchanged '/etc/x' -\n"), "{}", step.script);
+        assert!(step.script.starts_with("at unchanged '/etc/x' -\n"), "{}", step.script);
     }
 
     #[test]

@@ -1,23 +1,24 @@
 //! A file with content.
 
 use std::path::PathBuf;
-
-use minijinja::syntax::SyntaxConfig;
+use std::sync::OnceLock;
 
 use super::attributes::Attributes;
+use super::body::{self, Body, Data};
 use super::input::Problems;
-use super::path::{self, Content, Entry, Sort, TEXT_LIMIT, sha256};
-use super::probe::{Probe, encode};
-use super::step::Step;
+use super::path::{self, Content, Entry, Sort};
+use super::probe::Probe;
+use super::step::{Payload, Step, fed};
 use super::world::World;
-use super::{Claim, Kind, unified};
+use super::{Claim, Kind, hands, unified};
 use crate::error::{Error, Result};
-use crate::host::quote;
+use crate::host::{bytes, quote};
 
-/// A file with this content, mode and owner. Written beside its place, checked, and renamed into it.
+/// A file with this content, mode and owner. Written where nobody else can reach it, checked, and renamed into its place.
 ///
 /// Without [`File::mode`] an existing file keeps its mode and a new one gets 0644; one that is secret gets 0600. Without
-/// [`File::owner`] and [`File::group`] an existing one keeps them and a new one is root's.
+/// [`File::owner`] and [`File::group`] an existing one keeps them and a new one is root's. In a folder that belongs to another user
+/// everything is that user's.
 #[derive(Clone)]
 pub struct File {
     path: String,
@@ -25,21 +26,24 @@ pub struct File {
     attributes: Attributes,
     secret: bool,
     validate: Option<String>,
-}
-
-/// Where the content comes from.
-#[derive(Clone)]
-enum Body {
-    Bytes(Vec<u8>),
-    Template(String, serde_json::Value),
-    Source(PathBuf),
+    expected: Option<String>,
+    like_source: bool,
+    loaded: OnceLock<Result<body::Content, String>>,
 }
 
 impl File {
     /// An empty file.
     pub fn new(path: impl Into<String>) -> Self {
-        let path = path.into();
-        File { path, body: Body::Bytes(Vec::new()), attributes: Attributes::default(), secret: false, validate: None }
+        File {
+            path: path.into(),
+            body: Body::Bytes(Vec::new()),
+            attributes: Attributes::default(),
+            secret: false,
+            validate: None,
+            expected: None,
+            like_source: false,
+            loaded: OnceLock::new(),
+        }
     }
 
     /// The content.
@@ -57,6 +61,18 @@ impl File {
     /// The content is that of a file on the machine that k3srun runs on.
     pub fn source(mut self, path: impl Into<PathBuf>) -> Self {
         self.body = Body::Source(path.into());
+        self
+    }
+
+    /// A new file gets the permission bits of the one named by [`File::source`].
+    pub fn mode_of_source(mut self) -> Self {
+        self.like_source = true;
+        self
+    }
+
+    /// What the content must have as its sha256, in hexadecimal.
+    pub fn sha256(mut self, sum: impl Into<String>) -> Self {
+        self.expected = Some(sum.into());
         self
     }
 
@@ -97,70 +113,36 @@ impl File {
         matches!(self.body, Body::Template(..))
     }
 
-    fn body(&self) -> Result<Vec<u8>, String> {
-        match &self.body {
-            Body::Bytes(bytes) => Ok(bytes.clone()),
-            Body::Template(template, vars) => render(template, vars),
-            Body::Source(source) => {
-                std::fs::read(source).map_err(|error| format!("can't read the source {}: {error}", source.display()))
-            }
-        }
+    fn loaded(&self) -> Result<&body::Content, String> {
+        self.loaded.get_or_init(|| self.body.read()).as_ref().map_err(Clone::clone)
     }
 
-    fn step(&self, old: Option<&Entry>, body: Vec<u8>, summary: String) -> Step {
-        let path = quote(&self.path);
-        let sum = sha256(&body);
-        let diff = match old.map(|entry| &entry.content) {
+    fn step(&self, old: Option<&Entry>, new: &body::Content, mut summary: String) -> Step {
+        let diff = match (old.map(|entry| &entry.content), &new.data) {
             _ if self.secret => None,
-            Some(Content::Known(old)) => unified::diff(&self.path, old, &body),
-            None => unified::diff(&self.path, b"", &body),
-            Some(_) => None,
+            (Some(Content::Known(old)), Data::Bytes(new)) => unified::diff(&self.path, old, new),
+            (None, Data::Bytes(new)) => unified::diff(&self.path, b"", new),
+            _ => None,
         };
-        let mut script = String::new();
-        let mut upload = None;
-        if body.len() as u64 > TEXT_LIMIT {
-            let sent = format!("/var/tmp/.k3srun.{sum}");
-            script.push_str(&format!("receive {path} {sum} {sent}\n"));
-            upload = Some((sent, body));
-        } else {
-            script.push_str(&format!("receive {path} {sum} <<'k3srun'\n{}\nk3srun\n", wrapped(&encode(&body))));
+        if diff.is_none() && !self.secret {
+            summary = format!("{summary}, {}", bytes(new.size));
         }
-        // A secret one must not be open to others even for a moment.
-        let inherit = if self.secret { format!("inherit_owner {path}") } else { format!("inherit {path} 0644") };
-        script.push_str(&format!("{inherit}\n{}", self.attributes.script("\"$temp\"")));
-        if let Some(command) = &self.validate {
-            let command = command.replace('%', "\"$temp\"");
-            script.push_str(&format!("(eval {}) || refuse 'the new content was not accepted'\n", quote(&command)));
+        let default = new.mode.filter(|_| self.like_source).unwrap_or(0o644);
+        // The name of the file that is checked is known to the shell only.
+        let check = self.validate.as_ref().map(|command| quote(&command.replace('%', "\"$temp\"")));
+        let put = format!(
+            "at put {} {} {default:04o} {} {}",
+            quote(&self.path),
+            new.sha256,
+            self.attributes.words(),
+            check.unwrap_or_default()
+        );
+        match &new.data {
+            Data::Bytes(bytes) if new.size <= path::TEXT_LIMIT => Step::new(summary, fed(bytes, &put)).diff(diff),
+            Data::Bytes(bytes) => Step::new(summary, put).diff(diff).payload(Payload::Bytes(bytes.clone())),
+            Data::File(path) => Step::new(summary, put).payload(Payload::File { path: path.clone(), size: new.size }),
         }
-        script.push_str(&format!("place {path}\n"));
-        Step { summary, diff, script, upload, guard: None }
     }
-}
-
-/// Renders a Jinja template. The line end at the end of the template is kept.
-fn render(template: &str, vars: &serde_json::Value) -> Result<Vec<u8>, String> {
-    let render = || {
-        let mut environment = minijinja::Environment::new();
-        environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-        environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
-        environment.render_str(template, minijinja::value::Serde(vars))
-    };
-    match render() {
-        Ok(text) => Ok(text.into_bytes()),
-        Err(error) => Err(format!("the template can't be rendered: {error}")),
-    }
-}
-
-/// Lines of a length that every `base64` takes.
-fn wrapped(text: &str) -> String {
-    let mut lines = String::with_capacity(text.len() + text.len() / 76 + 1);
-    for (at, c) in text.chars().enumerate() {
-        if at > 0 && at % 76 == 0 {
-            lines.push('\n');
-        }
-        lines.push(c);
-    }
-    lines
 }
 
 impl Kind for File {
@@ -180,62 +162,75 @@ impl Kind for File {
         {
             problems.add(format_args!("the command to validate with, {command:?}, has no % in it for the file"));
         }
-        if let Err(problem) = self.body() {
-            problems.add(problem);
+        match (self.loaded(), &self.expected) {
+            (Err(problem), _) => problems.add(problem),
+            (Ok(content), Some(expected)) if !expected.eq_ignore_ascii_case(&content.sha256) => problems.add(format_args!(
+                "this is not the expected content: its sha256 is {}, not {expected}; get it again, or correct the sum",
+                content.sha256
+            )),
+            _ => {}
         }
     }
 
     fn probe(&self, probe: &mut Probe) -> Result<()> {
-        let sum = sha256(&self.body().map_err(Error::refused)?);
-        path::ask(probe, path::parent(&self.path));
-        path::ask_content(probe, &self.path, Some(&sum));
+        let sum = &self.loaded().map_err(Error::refused)?.sha256;
+        path::ask_to_change(probe, &self.path);
+        path::ask_content(probe, &self.path, Some(sum));
         Ok(())
     }
 
     fn diff(&self, world: &mut World) -> Result<Option<Step>> {
-        let body = self.body().map_err(Error::refused)?;
-        if !world.has_parent(&self.path) {
-            let parent = path::parent(&self.path);
-            let help = format!("add directory({parent:?}) before it");
-            return Err(Error::refused(format!("the folder {parent} does not exist")).help(help));
-        }
+        let new = self.loaded().map_err(Error::refused)?;
+        let user = world.room_for(&self.path, &self.attributes)?;
         let old = world.at(&self.path).cloned();
-        let summary = match &old {
-            None => "created".to_owned(),
+        let mut differences = Vec::new();
+        let kept = match &old {
+            None => {
+                differences.push("created".to_owned());
+                None
+            }
             Some(Entry { sort: Sort::Directory, .. }) => {
                 let help = format!("remove it first if it is not needed: absent({:?})", self.path);
                 return Err(Error::refused("there is a directory at this path").help(help));
             }
-            Some(Entry { sort: Sort::File, .. }) => String::new(),
-            Some(entry) => format!("{} becomes a file", entry.sort.name()),
-        };
-        let new = match &old {
             Some(entry @ Entry { sort: Sort::File, .. }) => {
-                let mut differences = self.attributes.differences(entry);
-                if entry.content.is(&body) {
+                differences = self.attributes.differences(entry);
+                if entry.content.has(&new.sha256) {
                     if differences.is_empty() {
                         return Ok(None);
                     }
-                    let step = Step::new(differences.join(", "), self.attributes.script(&quote(&self.path)));
+                    hands::change(world, &self.path, entry, &self.attributes)?;
+                    let script = format!("at attributes {} {}\n", quote(&self.path), self.attributes.words());
                     world.put(&self.path, self.attributes.applied_to(entry.clone()));
-                    return Ok(Some(step));
+                    return Ok(Some(Step::new(differences.join(", "), script)));
+                }
+                if let Some(user) = user.filter(|user| *user != entry.owner && self.attributes.owner.is_none()) {
+                    differences.insert(0, format!("owner {} -> {user}", entry.owner));
                 }
                 differences.insert(0, if self.secret { "content differs, not shown" } else { "content" }.to_owned());
-                let entry = Entry { content: Content::Known(body.clone()), modified: f64::INFINITY, ..entry.clone() };
-                (self.attributes.applied_to(entry), differences.join(", "))
+                Some(entry)
             }
-            _ => {
-                let entry = World::new_entry(Sort::File, 0o644, Content::Known(body.clone()));
-                (self.attributes.applied_to(entry), summary)
+            Some(entry) => {
+                differences.push(format!("{} becomes a file", entry.sort.name()));
+                None
             }
         };
-        world.put(&self.path, new.0);
-        Ok(Some(self.step(old.as_ref(), body, new.1)))
+        let content = match &new.data {
+            Data::Bytes(bytes) => Content::Known(bytes.clone()),
+            Data::File(_) => Content::Same(new.sha256.clone()),
+        };
+        let entry = match kept {
+            Some(entry) => Entry { content, modified: f64::INFINITY, ..entry.clone() },
+            None => World::new_entry(Sort::File, 0o644, content),
+        };
+        world.put(&self.path, self.attributes.applied_to(entry));
+        Ok(Some(self.step(old.as_ref(), new, differences.join(", "))))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::path::{TEXT_LIMIT, sha256};
     use super::*;
     use crate::resource::probe::Facts;
 
@@ -260,7 +255,10 @@ mod tests {
     fn only_the_mode_is_changed_where_only_the_mode_differs() {
         let file = File::new("/etc/x").content("a").mode(0o600);
         let step = file.diff(&mut world(Some(Content::Known(b"a".to_vec())))).unwrap().unwrap();
-        assert_eq!((step.summary.as_str(), step.script.as_str()), ("mode 0644 -> 0600", "chmod -- 0600 '/etc/x'\n"));
+        assert_eq!(
+            (step.summary.as_str(), step.script.as_str()),
+            ("mode 0644 -> 0600", "at attributes '/etc/x' 00600 '' ''\n")
+        );
     }
 
     #[test]
@@ -299,6 +297,6 @@ mod tests {
     fn large_content_does_not_go_through_a_script() {
         let file = File::new("/etc/x").content(vec![7; TEXT_LIMIT as usize + 1]);
         let step = file.diff(&mut world(None)).unwrap().unwrap();
-        assert!(step.script.len() < 1000 && step.upload.is_some());
+        assert!(step.script.len() < 1000 && step.payload.is_some());
     }
 }

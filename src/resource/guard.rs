@@ -9,7 +9,7 @@ use super::probe::{Facts, Probe, Reader};
 use super::step::{LIBRARY, Step};
 use super::world::World;
 use crate::error::{Error, Kind, Result};
-use crate::host::{Host, ScriptOptions};
+use crate::host::{Host, PATHS, ScriptOptions};
 
 /// After so many seconds the host takes a change back: enough for [`LOGIN`] and the confirmation.
 pub(crate) const SECONDS: u64 = 40;
@@ -63,7 +63,7 @@ pub(super) async fn confirm(host: &Host, name: &str) -> Result<()> {
     if error.kind == Kind::Interrupted {
         return Err(foretell(error, Some(name)));
     }
-    let take_back = format!("{LIBRARY}take_back {name}\n");
+    let take_back = format!("{PATHS}{LIBRARY}take_back {name}\n");
     let options = ScriptOptions::titled(format!("taking back the change of {name}")).timeout(10);
     let outcome = match host.check(&take_back, &options).await {
         Ok(_) => "it was taken back at once".to_owned(),
@@ -91,7 +91,8 @@ pub(super) fn foretell(error: Error, name: Option<&str>) -> Error {
 
 async fn over_new_connection(host: &Host, name: &str) -> Result<()> {
     let again = host.afresh(LOGIN).await?;
-    let script = format!("{LIBRARY}confirm {name} || refuse 'the time was up, and the host took the change back'\n");
+    let script =
+        format!("{PATHS}{LIBRARY}confirm {name} || refuse 'the time was up, and the host took the change back'\n");
     let confirmed = again.check(&script, &ScriptOptions::titled("the confirmation").timeout(15)).await;
     if !host.is_local() {
         again.close().await;

@@ -66,7 +66,7 @@ keep() {
 
 # armed: all is kept; from now on time runs. What fails after it is taken back at once.
 armed() {
-  trap 'status=$?; rm -f -- "$temp"; [ "$status" = 0 ] || take_back "$guarded"' EXIT
+  trap 'status=$?; leave; [ "$status" = 0 ] || take_back "$guarded"' EXIT
   mv "$folder.new" "$folder"
   sync -f "$folder" 2>/dev/null || sync
   systemctl daemon-reload

@@ -22,20 +22,24 @@
 //! ```
 
 mod absent;
+mod archive;
 mod attributes;
 mod authorized_key;
 mod block;
+mod body;
 mod command;
 mod directory;
 mod edit;
 mod ensure;
 mod file;
 pub(crate) mod guard;
+mod hands;
 mod hostname;
 mod hosts_entry;
 mod input;
 mod kernel_module;
 mod line;
+mod manifest;
 mod mount;
 mod package;
 mod path;
@@ -47,6 +51,7 @@ mod swap;
 mod symlink;
 mod sysctl;
 mod time_sync;
+mod tree;
 pub(crate) mod unified;
 mod user;
 mod world;
@@ -73,6 +78,7 @@ pub use swap::Swap;
 pub use symlink::Symlink;
 pub use sysctl::Sysctl;
 pub use time_sync::TimeSync;
+pub use tree::Tree;
 pub use user::User;
 
 use crate::error::Result;

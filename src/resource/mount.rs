@@ -98,7 +98,7 @@ impl Kind for Mount {
         let persisted = matches!(persisted.as_slice(), [line] if same(line));
         let quoted = quote(&self.path);
         if world.at(&self.path).is_none() {
-            script.push_str(&format!("mkdir -p -- {quoted}\n"));
+            script.push_str(&format!("at folder {quoted} 0755 '' '' ''\n"));
             world.put_directory(&self.path, World::new_entry(Sort::Directory, 0o755, Content::Unread));
         }
         if !persisted {
@@ -117,6 +117,8 @@ impl Kind for Mount {
             summary.insert(0, "mounted with other options".to_owned());
             script.push_str(&format!("mount -o remount -- {quoted}\n"));
         }
+        // Root mounts where nobody else can put a link to another place.
+        let script = format!("alone {quoted}\n{script}");
         Ok((!summary.is_empty()).then(|| Step::new(summary.join(", "), script).diff(diff)))
     }
 }

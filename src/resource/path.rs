@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::hands;
 use super::probe::{Facts, Probe, Reader, decode};
 
 /// Files larger than this are compared by checksum only: no diff is shown and no line in them is edited.
@@ -22,10 +23,23 @@ const LINK: Reader = Reader { name: "link", shell: "" };
 const CONTENT: Reader = Reader {
     name: "content",
     shell: r#"
+left=$#
+while [ "$left" -gt 0 ]; do
+  key=$1 path=${1#* } left=$((left - 1))
+  shift
+  reach "$path" || continue
+  if [ -n "$keeper" ]; then
+    printf 'content\t%s\t' "$key"
+    ask 1500000 compare "$path" "${key%% *}" 2>/dev/null | tr -dc 'A-Za-z0-9+/= ' | tr ' ' '\t'
+    echo
+  elif [ -f "$path" ] && [ ! -L "$path" ]; then
+    set -- "$@" "$key"
+  fi
+done
+[ $# -gt 0 ] || return 0
 sums=$nl$(for key do printf '%s\0' "${key#* }"; done | xargs -0 sha256sum -z -- 2>/dev/null | tr '\0' '\n')$nl
 for key do
   path=${key#* }
-  [ -f "$path" ] && [ ! -L "$path" ] || continue
   case $sums in *"$nl${key%% *}  $path$nl"*) printf 'content\t%s\tsame\n' "$key"; continue ;; esac
   size=$(stat -c %s -- "$path")
   [ "$size" -le 1048576 ] && printf 'content\t%s\tdiffers\t%s\n' "$key" "$(base64 -w0 <"$path")" ||
@@ -80,15 +94,22 @@ pub enum Content {
     Same(String),
     /// It is too large to be read.
     Large,
+    /// Those as whom it would be read may not.
+    Closed,
 }
 
 impl Content {
     /// Whether the content is `data`, as far as it is known.
     pub fn is(&self, data: &[u8]) -> bool {
+        self.has(&sha256(data))
+    }
+
+    /// Whether the content has this sha256, as far as it is known.
+    pub fn has(&self, sum: &str) -> bool {
         match self {
-            Content::Known(known) => known == data,
-            Content::Same(sum) => *sum == sha256(data),
-            Content::Unread | Content::Large => false,
+            Content::Known(known) => sha256(known) == sum,
+            Content::Same(same) => same == sum,
+            Content::Unread | Content::Large | Content::Closed => false,
         }
     }
 }
@@ -96,6 +117,13 @@ impl Content {
 /// Asks for kind and attributes of a path.
 pub fn ask(probe: &mut Probe, path: &str) {
     probe.ask(&STAT, path);
+}
+
+/// Asks for kind and attributes of what is to be changed, and as whom.
+pub fn ask_to_change(probe: &mut Probe, path: &str) {
+    probe.ask(&STAT, path);
+    probe.ask(&STAT, parent(path));
+    hands::ask(probe, path);
 }
 
 /// Asks for kind and attributes, and for the content unless its sha256 is `unless`.
@@ -141,6 +169,8 @@ fn content(facts: &Facts, path: &str) -> Content {
             ([word, data], _) if word == "differs" => decode(data).map_or(Content::Large, Content::Known),
             (_, known @ Content::Known(_)) => known,
             ([word], _) if word == "same" => Content::Same(sum.to_owned()),
+            ([word], Content::Unread) if word == "odd" => Content::Unread,
+            ([word], Content::Unread) if word.is_empty() => Content::Closed,
             (_, Content::Unread) => Content::Large,
             (_, other) => other,
         };
@@ -160,5 +190,10 @@ pub fn parent(path: &str) -> &str {
 
 /// The checksum as `sha256sum` prints it.
 pub fn sha256(data: &[u8]) -> String {
-    Sha256::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(data))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::error::{Error, Result};
-use crate::host::{Host, Output, ScriptOptions, quote};
+use crate::host::{Host, Output, PATHS, ScriptOptions, quote};
 
 /// A shell function that looks up facts.
 pub struct Reader {
@@ -39,7 +39,7 @@ impl Probe {
     /// The script that reads everything. Readers run in the order of their names, each by itself: one that fails leaves
     /// its facts unknown.
     pub(super) fn script(&self) -> String {
-        let mut script = String::from("tab=$(printf '\\t') nl='\n'\n");
+        let mut script = format!("{PATHS}tab=$(printf '\\t')\n");
         for (reader, keys) in self.asked.values() {
             let keys: Vec<String> = keys.iter().map(|key| quote(key)).collect();
             script.push_str(&format!(

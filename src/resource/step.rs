@@ -1,10 +1,14 @@
 //! Applies what differs, all in one round trip: in the order of the list, up to the first failure.
 
-use super::guard;
-use crate::error::{Error, Result};
-use crate::host::{Host, Live, Output, ScriptOptions};
+use std::path::PathBuf;
 
-/// The functions that the scripts of steps may call.
+use super::archive::Archive;
+use super::guard;
+use super::probe::encode;
+use crate::error::{Error, Result};
+use crate::host::{Host, Live, Output, PATHS, ScriptOptions};
+
+/// The functions that the scripts of steps may call, besides those of [`PATHS`].
 pub(super) const LIBRARY: &str = concat!(include_str!("apply.sh"), include_str!("guard.sh"));
 
 /// The exit status of a step that found the host other than it was read.
@@ -19,8 +23,8 @@ pub struct Step {
     pub diff: Option<String>,
     /// The shell script that does it, run with `set -e`. It may use the functions of `apply.sh`.
     pub script: String,
-    /// Content for the host that is too large for a script: put at this temporary path before the steps run.
-    pub upload: Option<(String, Vec<u8>)>,
+    /// What the script reads on standard input, where that is too large for a script itself.
+    pub payload: Option<Payload>,
     /// The name of the guard that the script sets, if it does: the change must be confirmed before anything else is done.
     pub guard: Option<&'static str>,
 }
@@ -28,7 +32,7 @@ pub struct Step {
 impl Step {
     /// A step without content.
     pub(crate) fn new(summary: impl Into<String>, script: impl Into<String>) -> Self {
-        Step { summary: summary.into(), diff: None, script: script.into(), upload: None, guard: None }
+        Step { summary: summary.into(), diff: None, script: script.into(), payload: None, guard: None }
     }
 
     /// The script sets the guard `name`.
@@ -37,11 +41,32 @@ impl Step {
         self
     }
 
+    /// The script reads this on standard input. It may take the time that a slow line needs for it.
+    pub(crate) fn payload(mut self, payload: Payload) -> Self {
+        const SLOW: u64 = 50_000;
+        self.script = format!("patience={}\n{}", 60 + payload.size() / SLOW, self.script);
+        self.payload = Some(payload);
+        self
+    }
+
     /// Adds what is shown of the content.
     pub(crate) fn diff(mut self, diff: Option<String>) -> Self {
         self.diff = diff;
         self
     }
+}
+
+/// Content that is too large for a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    Bytes(Vec<u8>),
+    File { path: PathBuf, size: u64 },
+    Archive(Archive),
+}
+
+/// The command with `data` on its standard input.
+pub(super) fn fed(data: &[u8], command: &str) -> String {
+    format!("base64 -d <<'k3srun' | {}\n{}\nk3srun\n", command.trim_end(), encode(data))
 }
 
 /// How far the steps got.
@@ -70,7 +95,7 @@ pub enum Stop {
 /// When the host can't be talked to. What a step says is in [`Progress`].
 pub(super) async fn apply(host: &Host, steps: &[&Step]) -> Result<Progress> {
     let mut done = 0;
-    for batch in steps.split_inclusive(|step| step.guard.is_some()) {
+    for batch in batches(steps) {
         let guard = batch.last().and_then(|step| step.guard);
         let progress = at_once(host, batch).await.map_err(|error| guard::foretell(error, guard))?;
         done += progress.done;
@@ -86,20 +111,53 @@ pub(super) async fn apply(host: &Host, steps: &[&Step]) -> Result<Progress> {
     Ok(Progress { done, stopped: None })
 }
 
-/// Runs steps of which only the last one may be guarded, in one round trip.
+/// What is done in one round trip each: up to a guarded step, and a step with a payload by itself.
+fn batches<'a, 's>(steps: &'a [&'s Step]) -> impl Iterator<Item = &'a [&'s Step]> {
+    steps.chunk_by(|step, next| step.guard.is_none() && step.payload.is_none() && next.payload.is_none())
+}
+
 async fn at_once(host: &Host, steps: &[&Step]) -> Result<Progress> {
-    for step in steps {
-        if let Some((path, content)) = &step.upload {
-            host.put(path, content).await?;
+    let script = script(steps);
+    let output = match steps {
+        [Step { payload: Some(payload), .. }] => payload.send(host, &script).await?,
+        _ => {
+            let options = ScriptOptions { live: Live::Told, ..ScriptOptions::titled("applying what differs") };
+            host.script(&script, &options).await?
         }
-    }
-    let options = ScriptOptions { live: Live::Told, ..ScriptOptions::titled("applying what differs") };
-    let output = host.script(&script(steps), &options).await?;
+    };
     progress(&output, steps.len())
 }
 
+impl Payload {
+    /// Bytes, more or less.
+    fn size(&self) -> u64 {
+        match self {
+            Payload::Bytes(bytes) => bytes.len() as u64,
+            Payload::File { size, .. } | Payload::Archive(Archive { size, .. }) => *size,
+        }
+    }
+
+    /// Runs the script with this on its standard input.
+    async fn send(&self, host: &Host, script: &str) -> Result<Output> {
+        match self {
+            Payload::Archive(archive) => {
+                let (mut file, size) = archive.pack().await?;
+                let title = format!("sending {} files", archive.entries.len());
+                host.feed(script, &title, size, &mut file).await
+            }
+            Payload::Bytes(bytes) => host.feed(script, "sending a file", bytes.len() as u64, &mut &**bytes).await,
+            Payload::File { path, size } => {
+                let unreadable = |error| Error::refused(format!("can't read {}: {error}", path.display()));
+                let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                host.feed(script, &format!("sending {name}"), *size, &mut file).await
+            }
+        }
+    }
+}
+
 fn script(steps: &[&Step]) -> String {
-    let mut script = String::from(LIBRARY);
+    let mut script = format!("{PATHS}{LIBRARY}");
     for (index, step) in steps.iter().enumerate() {
         script.push_str(&format!("begin {index}\n(\nset -e\n{}\n)\nfinish {index} $?\n", step.script.trim_end()));
     }

@@ -1,5 +1,6 @@
 //! A symbolic link.
 
+use super::attributes::Attributes;
 use super::input::Problems;
 use super::path::{self, Content, Entry, Sort};
 use super::probe::Probe;
@@ -40,18 +41,13 @@ impl Kind for Symlink {
     }
 
     fn probe(&self, probe: &mut Probe) -> Result<()> {
-        path::ask(probe, path::parent(&self.path));
-        path::ask(probe, &self.path);
+        path::ask_to_change(probe, &self.path);
         Ok(())
     }
 
     fn diff(&self, world: &mut World) -> Result<Option<Step>> {
+        world.room_for(&self.path, &Attributes::default())?;
         let summary = match world.at(&self.path).map(|entry| &entry.sort) {
-            None if !world.has_parent(&self.path) => {
-                let parent = path::parent(&self.path);
-                let help = format!("add directory({parent:?}) before it");
-                return Err(Error::refused(format!("the folder {parent} does not exist")).help(help));
-            }
             None => format!("created -> {}", self.target),
             Some(Sort::Symlink(target)) if *target == self.target => return Ok(None),
             Some(Sort::Symlink(target)) => format!("{target} -> {}", self.target),
@@ -63,8 +59,7 @@ impl Kind for Symlink {
         };
         let sort = Sort::Symlink(self.target.clone());
         world.put(&self.path, Entry { ..World::new_entry(sort, 0o777, Content::Unread) });
-        let (path, target) = (quote(&self.path), quote(&self.target));
-        let script = format!("beside {path}\nln -sfT -- {target} \"$temp\"\nplace {path}");
+        let script = format!("at link {} {}\n", quote(&self.path), quote(&self.target));
         Ok(Some(Step::new(summary, script)))
     }
 }

@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::attributes::Attributes;
+use super::hands;
 use super::path::{self, Content, Entry, Sort};
 use super::probe::Facts;
+use crate::error::{Error, Result};
 
 /// A host as it will be when the steps so far are done.
 pub struct World {
@@ -61,6 +64,11 @@ impl World {
         self.changed.contains(id)
     }
 
+    /// Whether a step so far writes or removes what is at `path`.
+    pub(super) fn is_written(&self, path: &str) -> bool {
+        self.written.contains(path)
+    }
+
     /// The paths that a step so far writes or removes.
     pub(super) fn written(&self) -> impl Iterator<Item = &str> {
         self.written.iter().map(String::as_str)
@@ -76,13 +84,21 @@ impl World {
         self.vague
     }
 
-    /// Whether the folder of `path` will be there, as far as one can tell.
-    pub(super) fn has_parent(&self, path: &str) -> bool {
-        match self.at(path::parent(path)) {
-            Some(Entry { sort: Sort::Directory | Sort::Symlink(_), .. }) => true,
-            Some(_) => false,
-            None => self.vague,
+    /// As whom something is made at `path`: None for ourselves, else the name of the user.
+    ///
+    /// # Errors
+    /// Refused where the folder will not be there, as far as one can tell, and those of [`hands::make`].
+    pub(super) fn room_for(&self, path: &str, wanted: &Attributes) -> Result<Option<String>> {
+        let folder = path::parent(path);
+        match self.at(folder) {
+            Some(Entry { sort: Sort::Directory | Sort::Symlink(_), .. }) => {}
+            None if self.vague => {}
+            _ => {
+                let help = format!("add directory({folder:?}) before it");
+                return Err(Error::refused(format!("the folder {folder} does not exist")).help(help));
+            }
         }
+        hands::make(self, path, wanted)
     }
 
     /// An entry that a step creates, owned by root.

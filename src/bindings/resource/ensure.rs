@@ -1,10 +1,24 @@
-//! `ensure`, what came of it, and `write`.
+//! `ensure`, what came of it, and the words for one resource: `write`, `upload`, `sync_dir`.
 
 use rhai::Array;
 use rhai::plugin::*;
+use serde::Deserialize;
 
 use crate::error::Error;
 use crate::resource::Resource;
+use crate::script::Options;
+
+/// Options of `sync_dir`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SyncOptions {
+    delete: bool,
+    exclude: Vec<String>,
+}
+
+impl Options for SyncOptions {
+    const FUNCTIONS: &[&str] = &["Host.sync_dir"];
+}
 
 /// The resources of a list and of the lists in it.
 fn flatten(items: Array) -> Result<Vec<Resource>, Error> {
@@ -30,9 +44,10 @@ pub mod api {
     use rhai::{Array, Dynamic, EvalAltResult, Map};
 
     use super::super::files;
+    use super::SyncOptions;
     use crate::host::Host;
-    use crate::resource::{self, Changes, Resource};
-    use crate::script::{block, context, fail};
+    use crate::resource::{self, Changes, Resource, Tree};
+    use crate::script::{block, context, fail, options};
 
     /// Makes the host what the resources say: reads all facts at once, compares, and changes what differs in the order of
     /// the list, up to the first failure. With `--plan` it only tells what differs. Lists in the list are taken apart.
@@ -82,6 +97,81 @@ pub mod api {
         let file = files::written(&call, path, content, settings)?.into();
         let changes = block(&call, &context(&call), resource::ensure(host, &[file]))?;
         Ok(changes.changed > 0)
+    }
+
+    /// Copies a local file to the host, unless it is there already: the same as `ensure` of a `file` with this `source`, which for
+    /// a new file has the mode of the local one, too. Returns whether anything differed. With `--plan` it only compares.
+    ///
+    /// # Example
+    /// ```rhai
+    /// local().upload("/etc/os-release", "/tmp/k3srun-example-release");
+    /// local().run("rm -f /tmp/k3srun-example-release");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn upload(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        upload_with(call, host, local, remote, Map::new())
+    }
+
+    /// Copies a local file to the host. Options: `mode` (`"0644"`; default: that of the file there, or of the local one),
+    /// `owner`, `group` (default: those of the file there, or root's), `sha256` (what the local file must have).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").upload("k3s", "/usr/local/bin/k3s", #{ mode: "0755" });
+    /// ```
+    #[rhai_fn(global, name = "upload", return_raw, pure)]
+    pub fn upload_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+        settings: Map,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        let file = files::sent(&call, local, remote, settings)?.into();
+        Ok(block(&call, &context(&call), resource::ensure(host, &[file]))?.changed > 0)
+    }
+
+    /// Makes a folder on the host the same as a local one: files, symbolic links, permission bits; the same as `ensure` of a
+    /// `directory` with this `source`. What is only on the host stays. Returns whether anything differed. With `--plan` it only
+    /// compares.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").sync_dir("manifests", "/var/lib/rancher/k3s/server/manifests/mine");
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn sync_dir(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        sync_dir_with(call, host, local, remote, Map::new())
+    }
+
+    /// Makes a folder on the host the same as a local one. Options: `delete` (false: what is only on the host stays),
+    /// `exclude` (glob patterns; one without a slash is for names at any depth).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// ssh::connect("master").sync_dir("www", "/srv/www", #{ delete: true, exclude: ["*.log", ".git"] });
+    /// ```
+    #[rhai_fn(global, name = "sync_dir", return_raw, pure)]
+    pub fn sync_dir_with(
+        call: NativeCallContext,
+        host: &mut Host,
+        local: &str,
+        remote: &str,
+        settings: Map,
+    ) -> Result<bool, Box<EvalAltResult>> {
+        let settings: SyncOptions = options(&call, settings)?;
+        let tree = Tree::new(remote, local).delete(settings.delete).exclude(settings.exclude).into();
+        Ok(block(&call, &context(&call), resource::ensure(host, &[tree]))?.changed > 0)
     }
 
     /// How many resources were changed, or would be in a plan.

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Map};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
-use crate::resource::{Directory, File, parse_mode};
+use crate::resource::{Directory, File, Resource, Tree, parse_mode};
 use crate::script::{Fallible, Options, Secret, fail, options};
 
 /// Permission bits as text of octal digits. No number: 644 would be another mode than 0o644.
@@ -76,6 +76,20 @@ impl WriteOptions {
     }
 }
 
+/// Options of `Host.upload`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct UploadOptions {
+    mode: Option<Mode>,
+    owner: Option<String>,
+    group: Option<String>,
+    sha256: Option<String>,
+}
+
+impl Options for UploadOptions {
+    const FUNCTIONS: &[&str] = &["Host.upload"];
+}
+
 /// Options of `directory`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -83,6 +97,9 @@ pub(super) struct DirectoryOptions {
     mode: Option<Mode>,
     owner: Option<String>,
     group: Option<String>,
+    source: Option<String>,
+    delete: bool,
+    exclude: Vec<String>,
 }
 
 impl Options for DirectoryOptions {
@@ -103,6 +120,16 @@ pub(super) fn written(call: &NativeCallContext, path: &str, content: Dynamic, se
         },
     };
     Ok(settings.dress(file))
+}
+
+/// The file that `Host.upload` makes.
+pub(super) fn sent(call: &NativeCallContext, local: &str, remote: &str, settings: Map) -> Fallible<File> {
+    let UploadOptions { mode, owner, group, sha256 } = options(call, settings)?;
+    let mut file = File::new(remote).source(local).mode_of_source();
+    if let Some(sum) = sha256 {
+        file = file.sha256(sum);
+    }
+    Ok(WriteOptions { mode, owner, group, ..WriteOptions::default() }.dress(file))
 }
 
 fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {
@@ -167,8 +194,18 @@ impl Options for BlockOptions {
     const FUNCTIONS: &[&str] = &["block"];
 }
 
-fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Directory> {
+fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Resource> {
     let settings: DirectoryOptions = options(call, settings)?;
+    let wrong = |message: &str| Err(fail(call, Error::script(format!("directory(): {message}"))));
+    if let Some(source) = settings.source {
+        return match (settings.mode, settings.owner, settings.group) {
+            (None, None, None) => Ok(Tree::new(path, source).delete(settings.delete).exclude(settings.exclude).into()),
+            _ => wrong("with `source` modes are those of the files there: leave `mode`, `owner` and `group` out"),
+        };
+    }
+    if settings.delete || !settings.exclude.is_empty() {
+        return wrong("the options `delete` and `exclude` go with `source`");
+    }
     let mut directory = Directory::new(path);
     if let Some(Mode(mode)) = settings.mode {
         directory = directory.mode(mode);
@@ -179,7 +216,7 @@ fn directory(call: &NativeCallContext, path: &str, settings: Map) -> Fallible<Di
     if let Some(group) = settings.group {
         directory = directory.group(group);
     }
-    Ok(directory)
+    Ok(directory.into())
 }
 
 #[export_module]
@@ -216,18 +253,24 @@ pub mod api {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn directory(call: NativeCallContext, path: &str) -> Result<Resource, Box<EvalAltResult>> {
-        super::directory(&call, path, Map::new()).map(Resource::from)
+        super::directory(&call, path, Map::new())
     }
 
-    /// A directory. Options: `mode` ("0755"), `owner`, `group`. What is in it is not touched.
+    /// A directory. Options: `mode` ("0755"), `owner`, `group`. What is in it is not touched, unless there is `source`, a folder on
+    /// this machine: then files, symbolic links and permission bits in it become the same as there. With `delete` (false) what is
+    /// only on the host is removed; `exclude` are glob patterns of what is left alone on both sides, one without a slash for
+    /// names at any depth.
     ///
     /// # Example
     /// ```rhai
     /// let folder = directory("/etc/example", #{ mode: "0700", owner: "root" });
     /// ```
+    /// ```rhai,no_run
+    /// let site = directory("/srv/www", #{ source: "www", delete: true, exclude: ["*.log", ".git"] });
+    /// ```
     #[rhai_fn(name = "directory", return_raw)]
     pub fn directory_with(call: NativeCallContext, path: &str, settings: Map) -> Result<Resource, Box<EvalAltResult>> {
-        super::directory(&call, path, settings).map(Resource::from)
+        super::directory(&call, path, settings)
     }
 
     /// A symbolic link. A file at its path is replaced, a directory is not.

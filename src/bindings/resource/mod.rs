@@ -25,6 +25,8 @@ pub(super) fn options() -> Vec<OptionSet> {
     vec![
         OptionSet::of::<files::FileOptions>(),
         OptionSet::of::<files::WriteOptions>(),
+        OptionSet::of::<files::UploadOptions>(),
+        OptionSet::of::<ensure::SyncOptions>(),
         OptionSet::of::<files::DirectoryOptions>(),
         OptionSet::of::<files::LineOptions>(),
         OptionSet::of::<files::BlockOptions>(),

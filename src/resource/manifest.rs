@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use super::quote;
-use super::sync::STAGING;
-use super::transfer::digest;
+use super::body::Body;
 use crate::error::{Error, Result};
 
 /// Everything below a folder by its relative path; parents come before what is in them.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Manifest(pub BTreeMap<String, Entry>);
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
     pub kind: Kind,
     pub mode: u32,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
     Folder,
+    /// A folder on a host in which others than we can write, with its owner: nobody looks into it.
+    Closed(String),
     File {
         sha256: String,
         size: u64,
@@ -69,7 +69,7 @@ impl Filter {
 
 impl Manifest {
     /// Reads a local folder.
-    pub async fn local(folder: &Path, filter: &Filter) -> Result<Self> {
+    pub fn local(folder: &Path, filter: &Filter) -> Result<Self> {
         let mut entries = BTreeMap::new();
         let mut waiting = vec![PathBuf::new()];
         while let Some(inside) = waiting.pop() {
@@ -84,7 +84,7 @@ impl Manifest {
                         entry.path().display()
                     )));
                 };
-                if filter.excludes(name) || name == STAGING {
+                if filter.excludes(name) {
                     continue;
                 }
                 let metadata = entry.metadata().map_err(bad)?;
@@ -95,8 +95,8 @@ impl Manifest {
                     let target = std::fs::read_link(entry.path()).map_err(bad)?;
                     Kind::Link(target.to_string_lossy().into_owned())
                 } else if metadata.is_file() {
-                    let (sha256, size, _) = digest(&entry.path()).await?;
-                    Kind::File { sha256, size }
+                    let content = Body::Source(entry.path()).read().map_err(Error::refused)?;
+                    Kind::File { sha256: content.sha256, size: content.size }
                 } else {
                     return Err(Error::refused(format!("{} is no file, folder or link", entry.path().display()))
                         .help("remove it, or name it in `exclude`"));
@@ -107,22 +107,12 @@ impl Manifest {
         Ok(Manifest(entries))
     }
 
-    /// A script that prints what is in the folder `path` of a host, as [`Manifest::remote`] reads it.
-    pub fn script(path: &str) -> String {
-        format!(
-            "p={}\n[ -d \"$p\" ] || {{ [ ! -e \"$p\" ] || {{ echo \"$p is no folder\" >&2; exit 1; }}; exit 0; }}\ncd \"$p\"\n\
-             find . -mindepth 1 -path ./{STAGING} -prune -o -mindepth 1 -printf '%y %m %s\\0%P\\0%l\\0'\nprintf '\\0'\n\
-             find . -path ./{STAGING} -prune -o -type f -print0 | xargs -0r sha256sum -z",
-            quote(path)
-        )
-    }
-
-    /// Reads what the script printed; and whether the folder exists.
-    pub fn remote(output: &[u8], filter: &Filter) -> Result<(Self, bool)> {
+    /// Reads what `list` of `work.sh` printed; None where there is no folder.
+    pub fn remote(output: &[u8], filter: &Filter) -> Result<Option<Self>> {
         let text = String::from_utf8_lossy(output);
         let strange = || Error::host("the list of files on the host can't be read").help("is its `find` that of GNU?");
         if text.is_empty() {
-            return Ok((Manifest::default(), false));
+            return Ok(None);
         }
         let mut fields = text.split('\0');
         let mut listed = Vec::new();
@@ -143,9 +133,10 @@ impl Manifest {
                 continue;
             }
             let parts: Vec<&str> = head.split(' ').collect();
-            let [kind, mode, size] = parts[..] else { return Err(strange()) };
+            let [kind, mode, size, owner] = parts[..] else { return Err(strange()) };
             let kind = match kind {
                 "d" => Kind::Folder,
+                "closed" => Kind::Closed(owner.to_owned()),
                 "f" => Kind::File {
                     sha256: sums.get(name).copied().unwrap_or_default().to_owned(),
                     size: size.parse().map_err(|_| strange())?,
@@ -155,7 +146,7 @@ impl Manifest {
             };
             entries.insert(name.to_owned(), Entry { kind, mode: u32::from_str_radix(mode, 8).map_err(|_| strange())? });
         }
-        Ok((Manifest(entries), true))
+        Ok(Some(Manifest(entries)))
     }
 }
 
@@ -178,7 +169,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_has_nothing_in_it() {
         let filter = Filter::new(&[]).unwrap();
-        assert_eq!(Manifest::remote(b"", &filter).unwrap(), (Manifest::default(), false));
-        assert_eq!(Manifest::remote(b"\0", &filter).unwrap(), (Manifest::default(), true));
+        assert_eq!(Manifest::remote(b"", &filter).unwrap(), None);
+        assert_eq!(Manifest::remote(b"\0", &filter).unwrap(), Some(Manifest::default()));
     }
 }
