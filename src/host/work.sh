@@ -6,6 +6,15 @@ refuse() { echo "$1" >&2; exit 1; }
 # Ends the step because the host is not as it was read: the caller reads again what is left to do.
 stale() { echo "$1" >&2; exit 211; }
 
+# foreign COMMAND [OPTION]: runs a command that is not ours in a shell that does not have our functions.
+foreign() {
+  foreign=$1
+  shift
+  sh "$@" /proc/self/fd/9 9<<END </dev/null
+$foreign
+END
+}
+
 # beside PATH: enters a new folder beside PATH that nobody else can enter. What is made in it as ./new is put at PATH by `place`,
 # and goes with the step otherwise; $temp is its name for other programs. What a step that was killed left there goes now.
 beside() {
@@ -77,7 +86,8 @@ put() {
   beside "$1"
   fill "$2"
   dress "$1" "$3" "$4" "$5" "$6"
-  if [ -n "${7-}" ]; then (eval "$7") || refuse "the new content was not accepted"; fi
+  export temp
+  if [ -n "${7-}" ]; then foreign "$7" || refuse "the new content was not accepted"; fi
   place "$1"
 }
 

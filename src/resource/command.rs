@@ -14,7 +14,7 @@ const GUARD: Reader = Reader {
     name: "guard",
     shell: r#"
 for key do
-  (eval "${key#* }") >/dev/null 2>&1 </dev/null
+  foreign "${key#* }" >/dev/null 2>&1
   printf 'guard\t%s\t%s\n' "${key%% *}" "$?"
 done"#,
 };
@@ -84,11 +84,11 @@ impl Kind for Command {
             Guard::Unless(guard) => (
                 world.facts.field(&GUARD, &path::sha256(guard.as_bytes()), 0) == Some("0"),
                 // Asked again: a step before may have done it, e.g. a package that was not there.
-                format!("if ! (set +e; eval {}) >/dev/null 2>&1; then\neval {}\nfi", quote(guard), quote(&self.run)),
+                format!("if ! foreign {} >/dev/null 2>&1; then\nforeign {} -e\nfi", quote(guard), quote(&self.run)),
             ),
             Guard::Creates(path) => (
                 world.at(path).is_some(),
-                format!("if [ ! -e {0} ] && [ ! -L {0} ]; then\neval {1}\nfi", quote(path), quote(&self.run)),
+                format!("if [ ! -e {0} ] && [ ! -L {0} ]; then\nforeign {1} -e\nfi", quote(path), quote(&self.run)),
             ),
         };
         if holds {
