@@ -22,6 +22,9 @@ pub mod api {
     /// `inet k3srun`, also after every boot before the network is up. Other tables are left alone. Published ports of the
     /// cluster (NodePort, hostPort) are closed, too, unless the policy opens them. Returns whether anything was changed.
     ///
+    /// A service of the host loads them again when another program has removed or changed them. Rules that don't load at boot leave
+    /// SSH open to whom the policy opens it, and nothing else.
+    ///
     /// The rules are confirmed over a new connection from where you are; without that the host takes them back within a
     /// minute, also if it reboots in between. A policy that would lock you out is refused; so is one beside an active ufw or
     /// firewalld.
@@ -30,7 +33,8 @@ pub mod api {
     /// `interfaces`, a list, and `routes`, false: whether the host forwards what comes from there, as for pods; both must fit
     /// where both are given), `open` (a list of maps with `port`, a number or a range as text, `protocol`, `tcp` or `udp`, `to`,
     /// the name of a source or `internet`, which is everybody, and `service`, a word for people), `replace` (a list of `ufw` and
-    /// `firewalld`: disabled if they are active).
+    /// `firewalld`: disabled if they are active), `required_by` (a list of units, e.g. `k3s.service`, that don't start while the
+    /// rules aren't in force).
     ///
     /// # Example
     /// ```rhai,no_run
@@ -68,7 +72,9 @@ pub mod api {
     }
 
     /// What the firewall of a host is, as a map: `active`, `persistent` (it is as it was loaded, and will be loaded at the next
-    /// boot), `pending` (a change waits for its confirmation), `open` (a list of maps with `port`, `protocol`, `to`, `service`),
+    /// boot), `watched` (the host loads it again when another program removes or changes it), `restored` (a list of the last times
+    /// that it had to: maps of `at`, in seconds since 1970, and `what`, `removed` or `changed`), `minimal` (its rules don't load:
+    /// everything but SSH is closed), `pending` (a change waits for its confirmation), `open` (a list of maps with `port`, `protocol`, `to`, `service`),
     /// `sources` (a map of lists of networks), `dropped` (a map of `packets` and `bytes` since it was loaded), `others`
     /// (nftables tables that are not ours), `rivals` (active firewalls: `ufw`, `firewalld`).
     ///

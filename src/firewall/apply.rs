@@ -2,6 +2,7 @@
 
 use super::loaded::Loaded;
 use super::policy::Policy;
+use super::units::{self, Part};
 use super::{FILE, difference, ruleset};
 use crate::error::{Error, Result};
 use crate::host::{Host, quote};
@@ -31,12 +32,14 @@ pub async fn apply(host: &Host, policy: &Policy) -> Result<bool> {
             );
         }
     }
-    let active = &host.facts().await?.firewalls;
+    let facts = host.facts().await?;
+    let active = &facts.firewalls;
     let replaced = policy.replace.iter().map(|rival| rival.name()).filter(|name| active.iter().any(|it| it == name));
     let table = Table {
         host: host.name().to_owned(),
         policy: policy.clone(),
         replaced: replaced.collect(),
+        parts: units::parts(policy, facts.login.as_ref().map_or(22, |login| login.port)),
         planned: host.run_context().is_plan(),
     };
     Ok(resource::ensure(host, &[table.into()]).await?.changed > 0)
@@ -61,17 +64,23 @@ struct Table {
     policy: Policy,
     /// Active firewalls of others that have to go.
     replaced: Vec<&'static str>,
+    /// What keeps the rules in force.
+    parts: Vec<Part>,
     planned: bool,
 }
 
 impl Table {
     fn script(&self, text: &str, update: &str) -> String {
+        let paths: Vec<&str> = self.parts.iter().map(|(path, _)| path.as_str()).collect();
+        let written = self.parts.iter().map(|(path, text)| format!("part {path} <<'k3srun'\n{text}k3srun\n"));
         format!(
             "{}mkdir -p /etc/k3srun /var/lib/k3srun\nreceive {FILE} {} <<'k3srun'\n{}\nk3srun\nchmod 0600 \"$temp\"\n\
-             load_firewall {} {} {}\n",
+             parts={}\nwrite_parts() {{\n{}}}\nload_firewall {} {} {}\n",
             include_str!("load.sh"),
             resource::sha256(text.as_bytes()),
             encode(text),
+            quote(&paths.join(" ")),
+            written.collect::<String>(),
             guard::SECONDS,
             quote(&self.replaced.join(" ")),
             quote(update),
@@ -95,6 +104,9 @@ impl Kind for Table {
         probe.ask(&TABLE, NAME);
         let sum = resource::sha256(ruleset::render(&self.policy).as_bytes());
         resource::ask_content(probe, FILE, Some(&sum));
+        for (path, text) in &self.parts {
+            resource::ask_content(probe, path, Some(&resource::sha256(text.as_bytes())));
+        }
         Ok(())
     }
 
@@ -105,8 +117,10 @@ impl Kind for Table {
         let text = ruleset::render(&self.policy);
         let file = world.at(FILE).map(|entry| &entry.content);
         let written = file.is_some_and(|content| content.is(text.as_bytes()));
+        let kept = |(path, text): &Part| world.at(path).is_some_and(|entry| entry.content.is(text.as_bytes()));
+        let kept = self.parts.iter().all(kept);
         let fields = world.facts.get(&TABLE, NAME);
-        let Some([same, enabled, table, others]) = fields else {
+        let Some([same, enabled, watched, table, _, _, others]) = fields else {
             return match self.planned {
                 // An earlier part of the plan installs it.
                 true => Ok(Some(self.step(&text, None, "", ""))),
@@ -117,16 +131,23 @@ impl Kind for Table {
         };
         let listed = decode(table).unwrap_or_default();
         let loaded = Loaded::parse(&String::from_utf8_lossy(&listed));
-        if written && same == "yes" && enabled == "yes" && self.replaced.is_empty() {
+        let kept = kept && enabled == "yes" && watched == "yes";
+        if written && kept && same == "yes" && self.replaced.is_empty() {
             return Ok(None);
         }
         let update = match file {
+            // Nothing of the rules differs.
+            Some(_) if written && same == "yes" && self.replaced.is_empty() => Some(" ".to_owned()),
             Some(Content::Known(old)) if same == "yes" && self.replaced.is_empty() => {
                 ruleset::update(&self.policy, &String::from_utf8_lossy(old))
             }
             _ => None,
         };
-        Ok(Some(self.step(&text, loaded.as_ref(), others, &update.unwrap_or_default())))
+        let mut step = self.step(&text, loaded.as_ref(), others, &update.unwrap_or_default());
+        if written && same == "yes" && self.replaced.is_empty() {
+            step.summary = "what loads and watches its rules is written again".to_owned();
+        }
+        Ok(Some(step))
     }
 }
 
@@ -156,7 +177,7 @@ mod tests {
     use crate::resource::Facts;
 
     fn table() -> Table {
-        Table { host: "master".into(), policy: master(), replaced: Vec::new(), planned: false }
+        Table { host: "master".into(), policy: master(), replaced: Vec::new(), parts: units::parts(&master(), 22), planned: false }
     }
 
     #[test]
@@ -170,7 +191,7 @@ mod tests {
     #[test]
     fn a_table_that_was_changed_by_hand_is_loaded_again() {
         let json = encode(r#"{"nftables": []}"#);
-        let facts = Facts::of(&[(&TABLE, NAME, &["no", "yes", &json, ""])]);
+        let facts = Facts::of(&[(&TABLE, NAME, &["no", "yes", "yes", &json, "", "", ""])]);
         let step = table().diff(&mut World::new(facts)).unwrap().unwrap();
         assert_eq!(step.guard, Some(NAME));
         assert!(step.diff.unwrap().starts_with("master 22/tcp: opened to admin (SSH)\n"));

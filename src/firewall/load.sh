@@ -1,47 +1,27 @@
-# load_firewall SECONDS RIVALS UPDATE: where $temp is the new file of rules, loads it under a guard, and lets it be loaded at
-# every boot. UPDATE is the script that does the same to the rules in force, where there is one.
+# load_firewall SECONDS RIVALS UPDATE: where $temp is the new file of rules, $parts are the paths of what keeps them in force and
+# write_parts writes those, loads the rules under a guard, at every boot, and whenever somebody else removes them. UPDATE is the
+# script that does the same to the rules in force, where there is one.
 load_firewall() {
-  file=/etc/k3srun/firewall.nft listing=/var/lib/k3srun/firewall.listing service=/etc/systemd/system/k3srun-firewall.service
-  wanted=/etc/systemd/system/sysinit.target.wants/k3srun-firewall.service
+  file=/etc/k3srun/firewall.nft listing=/var/lib/k3srun/firewall.listing units=/etc/systemd/system
   nft -c -f "$temp" || refuse 'nft does not accept the rules'
   guard firewall "$1" <<'END'
+exec 8>/run/firewall-k3srun.lock && flock 8
+systemctl daemon-reload
 if [ -s table ]; then { echo 'add table inet k3srun; delete table inet k3srun'; cat table; } | nft -f -
-else nft 'add table inet k3srun; delete table inet k3srun'; systemctl stop --no-block k3srun-firewall.service
+else nft 'add table inet k3srun; delete table inet k3srun'
+fi
+if [ -e /etc/systemd/system/firewall-k3srun-watch.service ]; then systemctl restart --no-block firewall-k3srun-watch.service
+else systemctl stop --no-block firewall-k3srun.service firewall-k3srun-watch.service
 fi
 [ ! -e ufw ] || ufw --force enable
 [ ! -e firewalld ] || systemctl enable --now --no-block firewalld.service
 END
   nft list table inet k3srun >"$folder.new/table" 2>/dev/null || :
   for rival in $2; do : >"$folder.new/$rival"; done
-  keep $file
-  keep $listing
-  keep $service
-  keep $wanted
-  cat >"$service" <<END
-[Unit]
-Description=Firewall of k3srun
-DefaultDependencies=no
-Wants=network-pre.target
-# Also before sysinit.target: sockets that systemd opens by itself come right after it.
-Before=network-pre.target sysinit.target shutdown.target
-After=local-fs.target systemd-modules-load.service nftables.service k3srun-rollback-firewall.service
-Conflicts=shutdown.target
-# nftables.service empties the whole ruleset first.
-PartOf=nftables.service
-ReloadPropagatedFrom=nftables.service
-ConditionPathExists=$file
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=$(command -v nft) -f $file
-ExecReload=$(command -v nft) -f $file
-
-[Install]
-WantedBy=sysinit.target
-END
-  mkdir -p /etc/systemd/system/sysinit.target.wants
-  ln -sf ../k3srun-firewall.service "$wanted"
+  wanted=$units/sysinit.target.wants/firewall-k3srun.service
+  # What earlier versions called it: k3s's own scripts stop, and are put off by, units that begin with k3s.
+  former="$units/k3srun-firewall.service $units/sysinit.target.wants/k3srun-firewall.service"
+  for part in $file $listing $wanted $parts $former; do keep "$part"; done
   armed
   for rival in $2; do
     case $rival in
@@ -49,8 +29,31 @@ END
     firewalld) systemctl disable --now firewalld.service ;;
     esac
   done
+  exec 8>/run/firewall-k3srun.lock
+  flock 8
   place $file
+  write_parts
+  ln -sf ../firewall-k3srun.service "$wanted"
+  # shellcheck disable=SC2086 # two paths
+  rm -f $former
+  systemctl daemon-reload
   if [ -n "$3" ]; then printf %s "$3" | nft -f -; else nft -f $file; fi
-  systemctl start k3srun-firewall.service
+  systemctl start firewall-k3srun.service
+  systemctl stop k3srun-firewall.service 2>/dev/null || :
   nft -s list table inet k3srun >$listing
+  flock -u 8
+  exec 8>&-
+  systemctl restart firewall-k3srun-watch.service
+  # The copy has the new rules before the confirmation; a kernel that has none lets us wait in vain, for a second.
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    ! nft list table inet k3srun_held >/dev/null 2>&1 || break
+    sleep 0.1
+  done
+}
+
+# part PATH: writes one of $parts from standard input; what is half written the guard takes back.
+part() {
+  mkdir -p "${1%/*}"
+  cat >"$1"
+  chmod 0644 "$1"
 }

@@ -18,6 +18,8 @@ pub struct Loaded {
     pub packets: u64,
     /// Bytes in them.
     pub bytes: u64,
+    /// Whether these are the rules that are left where those of the policy don't load.
+    pub minimal: bool,
 }
 
 /// A row of the port table: what is open to whom.
@@ -48,6 +50,8 @@ impl Loaded {
             } else if let Some(counter) = object.get("counter") {
                 loaded.packets = counter["packets"].as_u64()?;
                 loaded.bytes = counter["bytes"].as_u64()?;
+            } else if let Some(chain) = object.get("chain") {
+                loaded.minimal |= chain["name"] == "minimal";
             }
         }
         Some(loaded)

@@ -2,7 +2,8 @@
 //!
 //! A [`Policy`] says which ports are open to whom; who that is, is data of the caller. It becomes one table, `inet k3srun`,
 //! which is loaded in one transaction under a guard: without a confirmation over a new connection the host goes back to
-//! what it had. No other table is touched.
+//! what it had. A unit of the host watches it and loads it again when another program has removed it. No other table is
+//! touched.
 
 mod apply;
 mod difference;
@@ -11,6 +12,7 @@ mod policy;
 mod ports;
 mod ruleset;
 mod status;
+mod units;
 
 pub use apply::{apply, problems};
 pub use policy::{Opening, Policy, Protocol, Rival, Source};

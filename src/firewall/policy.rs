@@ -25,6 +25,9 @@ pub struct Policy {
     /// the policy is refused.
     #[serde(default)]
     pub replace: Vec<Rival>,
+    /// Units of systemd that don't start while the firewall isn't in force, e.g. `k3s.service`. Default: none.
+    #[serde(default)]
+    pub required_by: Vec<String>,
 }
 
 /// Somebody who may be let in: a packet's source address and the interface that it comes from must both fit.
@@ -137,6 +140,12 @@ impl Policy {
                 found.push(format!("{what} is opened to {} twice", opening.to));
             }
         }
+        let is_unit = |name: &&String| {
+            let known = |c: char| c.is_ascii_alphanumeric() || "@_-.".contains(c);
+            name.ends_with(".service") && name.chars().all(known) && !name.starts_with('.')
+        };
+        let strange = self.required_by.iter().filter(|name| !is_unit(name));
+        found.extend(strange.map(|name| format!("{name:?} is not the name of a service, e.g. k3s.service")));
         found
     }
 
@@ -161,7 +170,8 @@ impl Policy {
         found
     }
 
-    fn over_ssh(&self, port: u16) -> impl Iterator<Item = &Opening> {
+    /// What opens a port of sshd.
+    pub(super) fn over_ssh(&self, port: u16) -> impl Iterator<Item = &Opening> {
         let open = self.open.iter();
         open.filter(move |it| it.protocol == Protocol::Tcp && (it.port.first..=it.port.last).contains(&port))
     }

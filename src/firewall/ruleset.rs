@@ -14,10 +14,13 @@ const NEIGHBOURS: &str = "nd-router-solicit, nd-router-advert, nd-neighbor-solic
 /// Who listens to which group, on a link.
 const GROUPS: &str = "mld-listener-query, mld-listener-report, mld-listener-reduction, mld2-listener-report";
 
+/// The answers of a DHCPv6 server.
+const DHCP: &str = "ip6 saddr fe80::/10 ip6 daddr fe80::/10 udp sport 547 udp dport 546 accept";
+
 /// The rules for a policy without mistakes, as a script for `nft -f` that puts them in the place of those that are there.
 pub fn render(policy: &Policy) -> String {
     let mut text = String::from(
-        "# Written by k3srun, and loaded at every boot by k3srun-firewall.service: changes are overwritten.\n\
+        "# Written by k3srun, and loaded at every boot by firewall-k3srun.service: changes are overwritten.\n\
          table inet k3srun\n\
          delete table inet k3srun\n\
          \n\
@@ -35,6 +38,44 @@ pub fn render(policy: &Policy) -> String {
     text.push_str(&chain(policy));
     text.push_str("}\n");
     text
+}
+
+/// The rules where those of a policy don't load, as one argument of `nft`: connections that exist, messages that networks
+/// need, and the port `ssh` to whom the policy opens it.
+pub fn minimal(policy: &Policy, ssh: u16) -> String {
+    let mut rules = vec![
+        "iifname lo accept".to_owned(),
+        "ct state established,related accept".to_owned(),
+        format!("icmpv6 type {{ {NEIGHBOURS}, {GROUPS}, packet-too-big, echo-request }} accept"),
+        "icmp type echo-request accept".to_owned(),
+        DHCP.to_owned(),
+    ];
+    for opening in policy.over_ssh(ssh) {
+        let Some(source) = policy.sources.get(&opening.to) else {
+            rules.push(format!("tcp dport {ssh} accept"));
+            continue;
+        };
+        let from = match source.interfaces.as_deref() {
+            None => String::new(),
+            Some(names) => format!("iifname {{ {} }} ", names.join(", ")),
+        };
+        let Some(networks) = &source.networks else {
+            rules.push(format!("{from}tcp dport {ssh} accept"));
+            continue;
+        };
+        for family in ["ip", "ip6"] {
+            let own = IpNet::aggregate(networks).into_iter().filter(|net| net.addr().is_ipv4() == (family == "ip"));
+            let own: Vec<String> = own.map(|net| brief(&net)).collect();
+            if !own.is_empty() {
+                rules.push(format!("{from}{family} saddr {{ {} }} tcp dport {ssh} accept", own.join(", ")));
+            }
+        }
+    }
+    format!(
+        "table inet k3srun; delete table inet k3srun; table inet k3srun {{ chain minimal {{ \
+         type filter hook prerouting priority -150; policy drop; {}; }} }}",
+        rules.join("; ")
+    )
 }
 
 /// The script for `nft -f` that only gives the sets their addresses, where nothing else differs from the rules `old`: then
@@ -107,7 +148,11 @@ fn chain(policy: &Policy) -> String {
 \t\t# Errors, and being there (RFC 4890, 4.4.1), and the answers of a DHCPv6 server.
 \t\ticmp type { destination-unreachable, time-exceeded, parameter-problem, echo-request } accept
 \t\ticmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request } accept
-\t\tip6 saddr fe80::/10 ip6 daddr fe80::/10 udp sport 547 udp dport 546 accept
+\t\t",
+    );
+    text.push_str(DHCP);
+    text.push_str(
+        "
 
 \t\t# What the policy opens.
 ",
@@ -171,11 +216,21 @@ fn comment(opening: &Opening) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::policy::tests::master;
+    use super::super::ports::Ports;
     use super::*;
 
     #[test]
     fn the_rules_of_a_master() {
         insta::assert_snapshot!(render(&master()));
+    }
+
+    #[test]
+    fn where_the_rules_do_not_load_administrators_get_in_and_nobody_else() {
+        let mut policy = master();
+        policy.open.push(Opening { port: Ports { first: 2222, last: 2222 }, to: "worker".into(), ..policy.open[0].clone() });
+        insta::assert_snapshot!(minimal(&policy, 22).replace("; ", ";\n"));
+        assert!(minimal(&policy, 2222).contains("iifname { eth1 } ip saddr { 10.77.0.11 } tcp dport 2222 accept"));
+        assert!(!minimal(&policy, 23).contains("tcp dport"));
     }
 
     #[test]

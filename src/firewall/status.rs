@@ -17,6 +17,12 @@ pub struct Status {
     pub active: bool,
     /// Whether it is what was loaded last, not changed by hand since, and will be loaded at the next boot.
     pub persistent: bool,
+    /// Whether the host loads it again when another program has changed or removed it.
+    pub watched: bool,
+    /// Whether its rules did not load, at boot for example, so that everything but SSH is closed.
+    pub minimal: bool,
+    /// When it had to be loaded again, the last one at the end; at most twenty.
+    pub restored: Vec<Restored>,
     /// Whether a change waits for its confirmation; the host takes it back within a minute.
     pub pending: bool,
     /// What is open: maps of `port`, `protocol`, `to` and `service`.
@@ -29,6 +35,15 @@ pub struct Status {
     pub others: Vec<String>,
     /// Active firewalls of others: `ufw`, `firewalld`.
     pub rivals: Vec<String>,
+}
+
+/// Another program's doing that was undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restored {
+    /// By the host's clock, in seconds since 1970.
+    pub at: i64,
+    /// What had happened to the table: `removed` or `changed`.
+    pub what: String,
 }
 
 /// A port that is open.
@@ -64,13 +79,18 @@ pub async fn status(host: &Host) -> Result<Status> {
     let facts = probe.read(host).await?;
     let mut status = Status { rivals: host.facts().await?.firewalls.clone(), ..Status::default() };
     status.pending = guard::is_pending(&facts, NAME);
-    let Some([same, enabled, table, others]) = facts.get(&TABLE, NAME) else { return Ok(status) };
+    let Some([same, enabled, watched, table, held, restored, others]) = facts.get(&TABLE, NAME) else { return Ok(status) };
     status.others = others.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let listed = decode(table).unwrap_or_default();
-    let Some(loaded) = Loaded::parse(&String::from_utf8_lossy(&listed)) else { return Ok(status) };
+    status.watched = watched == "yes";
+    status.restored = restored.split(',').filter_map(Restored::parse).collect();
+    let parse = |listed: &str| Loaded::parse(&String::from_utf8_lossy(&decode(listed).unwrap_or_default()));
+    // What came while the table was gone was dropped by its copy.
+    let held = parse(held).unwrap_or_default();
+    let Some(loaded) = parse(table) else { return Ok(status) };
     status.active = true;
     status.persistent = same == "yes" && enabled == "yes";
-    status.dropped = Dropped { packets: loaded.packets, bytes: loaded.bytes };
+    status.minimal = loaded.minimal;
+    status.dropped = Dropped { packets: loaded.packets + held.packets, bytes: loaded.bytes + held.bytes };
     status.sources = loaded.networks.into_iter().map(|(name, all)| (name, all.into_iter().collect())).collect();
     let open = |row: super::loaded::Row| {
         let super::loaded::Row { port, protocol, to, service } = row;
@@ -78,4 +98,24 @@ pub async fn status(host: &Host) -> Result<Status> {
     };
     status.open = loaded.open.into_iter().map(open).collect();
     Ok(status)
+}
+
+impl Restored {
+    /// Reads `1795764126 removed`.
+    fn parse(line: &str) -> Option<Self> {
+        let (at, what) = line.split_once(' ')?;
+        Some(Restored { at: at.parse().ok()?, what: what.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_restored_is_read_line_by_line() {
+        let removed = Restored { at: 1_795_764_126, what: "removed".into() };
+        assert_eq!(Restored::parse("1795764126 removed"), Some(removed));
+        assert_eq!(Restored::parse(""), None);
+    }
 }

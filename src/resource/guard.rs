@@ -23,7 +23,8 @@ const PENDING: Reader = Reader {
     shell: r#"
 for key do
   folder=/var/lib/k3srun/rollback/$key
-  for path in "$folder" "$folder.new" "$folder.undone" "$folder.confirmed" "/etc/systemd/system/k3srun-rollback-$key.service"; do
+  for path in "$folder" "$folder.new" "$folder.undone" "$folder.confirmed" \
+    "/etc/systemd/system/rollback-k3srun-$key.service" "/etc/systemd/system/k3srun-rollback-$key.service"; do
     [ -e "$path" ] || continue
     printf 'pending\t%s\n' "$key"
     break

@@ -1,12 +1,16 @@
 # Changes that could lock everybody out: taken back by the host itself unless a new connection confirms them in time.
-# What is needed to take one back lies in $(rollback NAME), the unit k3srun-rollback-NAME does it: by a timer, and at the next
+# What is needed to take one back lies in $(rollback NAME), the unit rollback-k3srun-NAME does it: by a timer, and at the next
 # boot before the network is up. Whoever holds the lock decides: confirmed or taken back, never both.
 rollback() { echo "/var/lib/k3srun/rollback/$1"; }
+
+# What units of ours are called: k3s's own scripts stop, and look for, everything in this folder that begins with k3s.
+# Earlier versions used the second name.
+rollback_units() { echo "rollback-k3srun-$1 k3srun-rollback-$1"; }
 
 # guard NAME SECONDS: what follows is taken back after SECONDS. The commands for it, besides those of `keep`, are on standard
 # input; they run in the folder with what was kept. Needs $temp, the file that `receive` made.
 guard() {
-  guarded=$1 folder=$(rollback "$1") unit=k3srun-rollback-$1
+  guarded=$1 folder=$(rollback "$1") unit=rollback-k3srun-$1
   [ -d /run/systemd/system ] || refuse "this host was not booted with systemd, which is to take the change back in time"
   command -v flock >/dev/null || refuse "there is no flock on the host, which keeps a change from being confirmed and taken back at once"
   [ ! -e "$folder" ] || refuse "an earlier change of $1 is not confirmed yet; it will be taken back within a minute"
@@ -28,7 +32,7 @@ Description=Take back a change of $1 that k3srun has not confirmed
 DefaultDependencies=no
 RequiresMountsFor=/var/lib/k3srun
 After=local-fs.target
-Before=network-pre.target k3srun-firewall.service ssh.service sshd.service ssh.socket sshd.socket
+Before=network-pre.target firewall-k3srun.service ssh.service sshd.service ssh.socket sshd.socket
 Wants=network-pre.target
 ConditionPathExists=$folder/undo
 
@@ -75,28 +79,35 @@ armed() {
 
 # take_back NAME: now.
 take_back() {
-  folder=$(rollback "$1") unit=k3srun-rollback-$1
-  systemctl stop "$unit.timer" 2>/dev/null
+  folder=$(rollback "$1")
+  stop_timers "$1"
   [ ! -e "$folder/undo" ] || (sh "$folder/undo") >&2
   forget "$1"
+}
+
+# stop_timers NAME: nothing takes it back by itself any more.
+stop_timers() {
+  for unit in $(rollback_units "$1"); do systemctl stop "$unit.timer" 2>/dev/null || :; done
 }
 
 # forget NAME: nothing of it is left.
 forget() {
   rm -rf "$(rollback "$1").new" "$(rollback "$1").undone" "$(rollback "$1").confirmed"
-  rm -f "/etc/systemd/system/k3srun-rollback-$1.service" \
-    "/etc/systemd/system/sysinit.target.wants/k3srun-rollback-$1.service" "/run/systemd/system/k3srun-rollback-$1.timer"
+  for unit in $(rollback_units "$1"); do
+    rm -f "/etc/systemd/system/$unit.service" "/etc/systemd/system/sysinit.target.wants/$unit.service" \
+      "/run/systemd/system/$unit.timer"
+  done
   systemctl daemon-reload
 }
 
 # confirm NAME: the change stays. Fails where it was taken back already.
 confirm() {
-  folder=$(rollback "$1") unit=k3srun-rollback-$1
-  exec 9>"/run/$unit.lock"
+  folder=$(rollback "$1")
+  exec 9>"/run/rollback-k3srun-$1.lock"
   flock 9
   [ -e "$folder/undo" ] || return 1
   mv "$folder" "$folder.confirmed"
   flock -u 9
-  systemctl stop "$unit.timer" 2>/dev/null
+  stop_timers "$1"
   forget "$1"
 }

@@ -74,7 +74,7 @@ END",
         check: "firewall",
         place: "worker",
         break_it: "nft add rule inet k3srun arriving tcp dport 9999 accept",
-        mend_it: "systemctl reload k3srun-firewall",
+        mend_it: "systemctl reload firewall-k3srun",
         says: "the firewall was changed by hand",
     },
     Breakage {

@@ -13,7 +13,7 @@ const ON_HOST: &str = r"
     find /tmp /var/tmp -mindepth 1 \( -name 'tmp.*' -o -name '*k3srun*' \)
     ls /run/k3srun/*.info /var/lib/k3srun/verify* 2>/dev/null
     grep -lsz '^k3srun-[0-9a-f]*\.[0-9]*$' /proc/[0-9]*/cmdline
-    systemctl list-units --all --plain --no-legend 'k3srun-rollback-*' | grep -v ' not-found '
+    systemctl list-units --all --plain --no-legend 'rollback-k3srun-*' | grep -v ' not-found '
     find /etc/systemd/system /etc/k3srun /etc/ssh -name '*.new'
     ls -d /var/lib/k3srun/rollback/* 2>/dev/null
     dpkg --audit

@@ -94,6 +94,13 @@ fn pod_on(lab: &Lab, node: &str) -> Step<String> {
     if address.is_empty() { Err(format!("there is no pod on {node}")) } else { Ok(address) }
 }
 
+/// Takes the firewall away, which nothing but its own service could bring back.
+pub const GONE: &str = "systemctl stop firewall-k3srun-watch && nft delete table inet k3srun";
+
+/// Brings it back, with the copy that nobody else can remove.
+pub const BACK: &str = "systemctl restart firewall-k3srun firewall-k3srun-watch &&
+    for i in $(seq 50); do nft list table inet k3srun_held >/dev/null 2>&1 && exit; sleep 0.1; done; exit 1";
+
 impl Cluster {
     /// A place of its lab.
     pub fn at(&self, name: &str) -> Place {
@@ -124,9 +131,9 @@ impl Cluster {
 
     /// Takes the firewall of a host away while something is done.
     pub fn without_firewall<T>(&self, host: &str, action: impl FnOnce() -> Step<T>) -> Step<T> {
-        console(&self.lab, host, "nft delete table inet k3srun")?;
+        console(&self.lab, host, GONE)?;
         let done = action();
-        console(&self.lab, host, "systemctl restart k3srun-firewall && nft list table inet k3srun >/dev/null")?;
+        console(&self.lab, host, BACK)?;
         done
     }
 

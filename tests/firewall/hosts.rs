@@ -120,7 +120,7 @@ impl Host {
              ss -Hltn 'sport = :22 or sport = :2222' | awk '{ print $4 }' | sort
              find /etc/k3srun /etc/ssh /etc/systemd /run/systemd/system ! -type d -path '*k3srun*' 2>/dev/null | sort
              find /var/lib/k3srun/rollback -mindepth 1 2>/dev/null | sort
-             systemctl list-units --no-legend --plain 'k3srun-*' | awk '{ print $1, $3, $4 }' | sort",
+             systemctl list-units --no-legend --plain '*-k3srun-*' | awk '{ print $1, $3, $4 }' | sort",
         )
     }
 }

@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
     Case { name: "the_power_fails_before_the_confirmation", on: Any, end: TakenBackAtBoot, change: Policy(MINE),
            meanwhile: "moves; locked_out; lab power-off $host" },
     Case { name: "somebody_stops_the_timer_then_the_power_fails", on: Any, end: TakenBackAtBoot, change: Policy(MINE),
-           meanwhile: "moves; kill_controller; in_host 'systemctl stop k3srun-rollback-firewall.timer'; locked_out; lab power-off $host" },
+           meanwhile: "moves; kill_controller; in_host 'systemctl stop rollback-k3srun-firewall.timer'; locked_out; lab power-off $host" },
 
     // The same with sshd.
     Case { name: "sshd_moves_to_a_port_that_the_firewall_closes", on: Protected, meanwhile: "", end: TakenBack, change: Sshd(r#"Port: "2222""#) },

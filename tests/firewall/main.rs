@@ -12,11 +12,13 @@ mod support;
 mod boot;
 mod cluster;
 mod hosts;
+mod knocks;
 mod lockout;
 mod neighbours;
 mod strangers;
 mod table;
 mod traffic;
+mod watch;
 mod way_in;
 mod witness;
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         strangers::trials(),
         traffic::trials(),
         boot::trials(),
+        watch::trials(),
         lockout::trials(),
         neighbours::trials(),
     ];

@@ -2,6 +2,7 @@
 
 use libtest_mimic::Trial;
 
+use crate::cluster::GONE;
 use crate::hosts::{Host, Kind};
 use crate::lockout::firewall;
 use crate::place::run;
@@ -27,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The status of a host's firewall.
-fn status(host: &Host) -> Step<serde_json::Value> {
+pub fn status(host: &Host) -> Step<serde_json::Value> {
     let script = r#"import "cluster" as cluster;
 let node = cluster::connect(cluster::load().nodes.find(|n| n.name == "HOST"));
 print(firewall::status(node.host).to_json());"#;
@@ -51,7 +52,7 @@ fn foreign() -> Step {
     let (code, said) = WayIn::to(&host, "")?.run(&firewall(""))?;
     let told = status(&host)?;
     let after = listed()?;
-    host.console("systemctl disable -q --now k3srun-firewall; nft delete table inet k3srun; rm -rf /etc/k3srun")?;
+    host.console(&format!("systemctl disable -q firewall-k3srun; {GONE}; rm -rf /etc/k3srun"))?;
     host.place().run(&["nft", "delete", "table", "inet", "visitors"])?;
     if code != 0 || before != after {
         return Err(format!("status {code}; the table was\n{before}and is\n{after}\n{said}"));

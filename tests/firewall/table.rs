@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use libtest_mimic::Trial;
 
-use crate::cluster::{Cluster, cluster};
-use crate::place::Place;
+use crate::cluster::{BACK, Cluster, cluster};
+use crate::place::{Place, console};
 use crate::scan::{self, Port, Ports, ports, shown};
 use crate::support::lab::Step;
 use crate::trial;
@@ -191,6 +191,8 @@ fn hole() -> Step {
     let (cluster, _turn) = cluster()?;
     let (internet, host) = (cluster.at("internet"), cluster.at("master"));
     let chain = "inet k3srun arriving";
+    // The copy of the table would close it.
+    console(&cluster.lab, "master", "systemctl stop firewall-k3srun-watch")?;
     load(&host, &format!("insert rule {chain} tcp dport {PORT} accept comment \"a hole\"\n"))?;
     let listener = host.start(&["nc", "-lk", PORT])?;
     let witness = Witness::at(&host)?;
@@ -198,7 +200,7 @@ fn hole() -> Step {
     let seen = witness.ports("192.0.2.10", "203.0.113.10")?;
     let found = scan::answering(&internet, "203.0.113.10", &ports("22/tcp 6443/tcp 61234/tcp"));
     drop(listener);
-    crate::place::console(&cluster.lab, "master", "systemctl restart k3srun-firewall")?;
+    console(&cluster.lab, "master", BACK)?;
     knocked?;
     expect("let in through the hole", &seen, &ports("61234/tcp"))?;
     expect("answering through the hole", &found?, &ports("61234/tcp"))
