@@ -73,7 +73,7 @@ pub fn minimal(policy: &Policy, ssh: u16) -> String {
     }
     format!(
         "table inet k3srun; delete table inet k3srun; table inet k3srun {{ chain minimal {{ \
-         type filter hook prerouting priority -150; policy drop; {}; }} }}",
+         type filter hook prerouting priority -150; policy drop; {}; }}; }}",
         rules.join("; ")
     )
 }
