@@ -44,7 +44,8 @@ ConditionPathExists={FOLDER}/firewall-k3srun.service
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/sh -c 'nft -f {FILE} || {{ nft \"{minimal}\"; exit 1; }}'
+# A file that is empty loads, too.
+ExecStart=/bin/sh -c 'nft -f {FILE} && nft list table inet k3srun >/dev/null || {{ nft \"{minimal}\"; exit 1; }}'
 ExecReload=/bin/sh -c 'nft -f {FILE}'
 
 [Install]

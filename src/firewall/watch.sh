@@ -26,9 +26,9 @@ look() {
     flock 8
     now=$(listed)
     if [ -n "$now" ] && [ "$now" = "$(cat $listing 2>/dev/null)" ]; then exit 0; fi
-    if ! nft -f $file; then systemctl restart --no-block firewall-k3srun.service
     # Another nft than the one that loaded it may list it differently.
-    elif again=$(listed) && [ -n "$again" ]; then printf '%s\n' "$again" >$listing
+    if nft -f $file && again=$(listed); then printf '%s\n' "$again" >$listing
+    else systemctl restart --no-block firewall-k3srun.service
     fi
     if [ -z "$now" ]; then what=removed; else what=changed; fi
     echo "the table inet k3srun had been $what by another program, and was loaded again"
