@@ -70,6 +70,14 @@ pub enum Reason {
     Timeout,
     /// Nobody answers, or is not ready to.
     Unavailable,
+    /// No name server knows the name, or none answers.
+    NameNotFound,
+    /// The machine is there, and no program listens at the port.
+    ConnectionRefused,
+    /// The certificate proves nothing to us.
+    Untrusted,
+    /// What answers doesn't speak the protocol.
+    BadAnswer,
 }
 
 impl Reason {
@@ -90,6 +98,10 @@ impl Reason {
             Reason::Invalid => "invalid",
             Reason::Timeout => "timeout",
             Reason::Unavailable => "unavailable",
+            Reason::NameNotFound => "name_not_found",
+            Reason::ConnectionRefused => "connection_refused",
+            Reason::Untrusted => "untrusted",
+            Reason::BadAnswer => "bad_answer",
         }
     }
 }

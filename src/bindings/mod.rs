@@ -15,6 +15,7 @@ mod helm;
 mod host;
 mod k3s;
 mod kube;
+mod net;
 mod resource;
 mod secret;
 mod ssh;
@@ -39,6 +40,7 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<Arc<Facts>>("Facts")
         .register_type_with_name::<Tunnel>("Tunnel")
         .register_type_with_name::<crate::helm::Helm>("Helm")
+        .register_type_with_name::<crate::net::Response>("Response")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
     engine.register_global_module(exported_module!(error::api).into());
@@ -51,12 +53,16 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(tunnel::api).into());
     engine.register_static_module("cert", exported_module!(cert::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
+    engine.register_static_module("dns", exported_module!(net::reach::dns).into());
     engine.register_static_module("firewall", exported_module!(firewall::api).into());
     engine.register_static_module("helm", exported_module!(helm::api).into());
+    engine.register_static_module("http", exported_module!(net::http::api).into());
     engine.register_static_module("k3s", exported_module!(k3s::api).into());
     kube::register(engine);
     resource::register(engine);
     engine.register_static_module("ssh", exported_module!(ssh::api).into());
+    engine.register_static_module("tcp", exported_module!(net::reach::tcp).into());
+    engine.register_static_module("tls", exported_module!(net::reach::tls).into());
 }
 
 /// Every option map that a function takes.
@@ -76,6 +82,7 @@ fn options() -> Vec<OptionSet> {
     options.extend(cert::options());
     options.extend(helm::options());
     options.extend(kube::options());
+    options.extend(net::options());
     options.extend(resource::options());
     options
 }

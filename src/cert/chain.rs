@@ -1,18 +1,20 @@
 //! The objects of one certificate, from the Certificate down to the solvers' pods.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::served::{Served, served};
 use super::{CERTIFICATE, CHALLENGE, ORDER, REQUEST};
 use crate::error::{Error, Reason, Result};
 use crate::kube::{GetOptions, Kube};
+use crate::net::Certificate;
 
 /// What there is of a certificate and of its newest order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Chain {
     pub certificate: Value,
     /// What its Secret has served.
-    pub served: Vec<Served>,
+    pub served: Vec<Certificate>,
     /// The issuer, where it exists.
     pub issuer: Option<Value>,
     pub request: Option<Value>,
@@ -81,7 +83,8 @@ impl Chain {
             kube.list("events", &events),
             kube.get(&kind, issuer.unwrap_or_default(), Some(namespace)),
         )?;
-        let served = secret.as_ref().map(served).unwrap_or_default();
+        let pem = STANDARD.decode(secret.as_ref().map_or("", |secret| text(secret, "/data/tls.crt")));
+        let served = Certificate::chain(&pem.unwrap_or_default());
         Ok(Chain { certificate, served, issuer, ..Chain::default() }.with(requests, orders, challenges, pods, events))
     }
 

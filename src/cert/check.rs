@@ -1,12 +1,17 @@
 //! Looks before an order at what the ACME server will look at.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::host::{Host, ScriptOptions};
+use crate::error::{Error, Reason, Result};
+use crate::host::Host;
 use crate::kube::Kube;
+use crate::net::{self, Method, Request, Response, Url};
+
+/// How long one look may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// What to look for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -31,7 +36,7 @@ pub struct Finding {
 /// answers there. The hosts' own name servers are asked. It changes nothing. What is wrong comes back, the same only once.
 ///
 /// # Errors
-/// Refused without addresses, and for what is no name; host where one has no curl.
+/// Refused without addresses, and for what is no name; unreachable where a host's sshd doesn't let us look.
 pub async fn check(kube: &Kube, name: &str, others: &[Host], options: &CheckOptions) -> Result<Vec<Finding>> {
     let expected = expected(name, options)?;
     let from = std::iter::once(kube.host()).chain(others);
@@ -62,52 +67,64 @@ fn expected(name: &str, options: &CheckOptions) -> Result<Vec<IpAddr>> {
     options.addresses.iter().map(address).collect()
 }
 
+/// An address of the name, and what answers at its port 80. Nothing where the name may not lead there.
+type Sight = (IpAddr, Option<Result<Response>>);
+
 async fn look(host: &Host, name: &str, expected: &[IpAddr]) -> Result<Vec<Finding>> {
-    let list: Vec<String> = expected.iter().map(ToString::to_string).collect();
-    let script = format!(
-        "NAME={}\nEXPECTED={}\n{}",
-        crate::host::quote(name),
-        crate::host::quote(&list.join(" ")),
-        include_str!("check.sh")
-    );
-    let output = host.check(&script, &ScriptOptions::titled(format!("look at {name}"))).await?;
-    judge(host.name(), name, expected, &String::from_utf8_lossy(&output.stdout))
+    host.activity(format!("looking at {name}"));
+    let addresses = net::addresses(host, name, LIMIT).await?;
+    let sights = addresses.into_iter().map(async |address| {
+        let answer = if expected.contains(&address) { Some(ask(host, name, address).await) } else { None };
+        (address, answer)
+    });
+    let sights: Vec<Sight> = futures_util::future::join_all(sights).await;
+    host.activity("");
+    judge(host.name(), name, expected, sights)
 }
 
-/// What the lines of `check.sh` mean.
-fn judge(from: &str, name: &str, expected: &[IpAddr], said: &str) -> Result<Vec<Finding>> {
+/// As the ACME server asks (RFC 8555, section 8.3), but for a challenge that nobody has made.
+async fn ask(host: &Host, name: &str, address: IpAddr) -> Result<Response> {
+    let mut request =
+        Request::new(Method::GET, Url::parse(&format!("http://{name}/.well-known/acme-challenge/k3srun-check"))?);
+    request.address = Some(address.to_string());
+    (request.redirects, request.max_body, request.timeout) = (0, 0, LIMIT);
+    net::send(host, &request).await
+}
+
+/// What the sights mean.
+fn judge(from: &str, name: &str, expected: &[IpAddr], sights: Vec<Sight>) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut finding = |problem: String, remedy: String| findings.push(Finding { from: from.into(), problem, remedy });
     let wanted = |six: bool| {
         let list: Vec<String> = expected.iter().filter(|a| a.is_ipv6() == six).map(ToString::to_string).collect();
         list.join(" or ")
     };
-    let mut found = Vec::new();
-    for line in said.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["nocurl"] => {
-                return Err(Error::host("this host has no curl to look at port 80 with").on(from).help("install curl there"));
-            }
-            ["address", address] => found.extend(address.parse::<IpAddr>()),
-            ["answer", address, "0", code, rest @ ..] if code.starts_with('3') => finding(
-                format!("port 80 of {name} ({address}) redirects challenges to {}", rest.join(" ")),
+    let found: Vec<IpAddr> = sights.iter().map(|(address, _)| *address).collect();
+    for (address, answer) in sights {
+        let port = format!("port 80 of {name} ({address})");
+        match answer {
+            None => {}
+            Some(Ok(answer)) if (300..400).contains(&answer.status) => finding(
+                format!("{port} redirects challenges to {}", answer.headers.get("location").map_or("nowhere", String::as_str)),
                 "the redirection to HTTPS must leave /.well-known/acme-challenge/ out: allowACMEByPass in Traefik's values".into(),
             ),
-            ["answer", _, "0", ..] => {}
-            ["answer", address, status, rest @ ..] => {
-                let (what, remedy) = match *status {
-                    "7" => ("refuses connections", "is Traefik up, with hostPort 80? `kubectl -n ingress get pods`"),
-                    "28" => ("does not answer", "open port 80 of the worker to everybody, at the provider's firewall, too"),
-                    _ => ("gives no HTTP answer", "something else listens there: make room for Traefik"),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                let (what, remedy) = match error.reason {
+                    Some(Reason::ConnectionRefused) => {
+                        ("refuses connections", "is Traefik up, with hostPort 80? `kubectl -n ingress get pods`")
+                    }
+                    Some(Reason::Timeout) => {
+                        ("does not answer", "open port 80 of the worker to everybody, at the provider's firewall, too")
+                    }
+                    Some(Reason::Unavailable) => ("can't be reached", "are the address and the routes to it right?"),
+                    Some(Reason::BadAnswer) => ("gives no HTTP answer", "something else listens there: make room for Traefik"),
+                    _ => return Err(error),
                 };
-                let words: Vec<&str> = rest.iter().copied().filter(|word| *word != "000").collect();
-                finding(format!("port 80 of {name} ({address}) {what}: {}", words.join(" ")), remedy.into());
+                finding(format!("{port} {what}"), remedy.into());
             }
-            _ => {}
         }
     }
-    let four: Vec<&IpAddr> = found.iter().filter(|address| address.is_ipv4()).collect();
     if found.is_empty() {
         finding(
             format!("{name} can't be resolved: there is no such name, or no name server answers"),
@@ -116,13 +133,10 @@ fn judge(from: &str, name: &str, expected: &[IpAddr], said: &str) -> Result<Vec<
                 wanted(false)
             ),
         );
-    } else if four.is_empty() && !wanted(false).is_empty() {
+    } else if !found.iter().any(IpAddr::is_ipv4) && !wanted(false).is_empty() {
         finding(format!("{name} has no A record"), format!("make one: {name} -> {}", wanted(false)));
     }
-    for address in &found {
-        if expected.contains(address) {
-            continue;
-        }
+    for address in found.iter().filter(|address| !expected.contains(address)) {
         let (record, six) = (if address.is_ipv6() { "AAAA" } else { "A" }, address.is_ipv6());
         let right = wanted(six);
         finding(
@@ -150,25 +164,39 @@ mod tests {
     #[test]
     fn every_finding_has_a_remedy() {
         let name = "app.example.test";
-        let expected: Vec<IpAddr> = ["203.0.113.11", "2001:db8:1::11"].iter().map(|a| a.parse().unwrap()).collect();
-        let cases = [
-            "address 203.0.113.11\nanswer 203.0.113.11 0 404 \naddress 2001:db8:1::11\nanswer 2001:db8:1::11 0 404 \n",
-            "",
-            "address 203.0.113.10\n",
-            "address 2001:db8:1::11\nanswer 2001:db8:1::11 0 404 \n",
-            "address 203.0.113.11\nanswer 203.0.113.11 0 404 \naddress 2001:db8:1::10\n",
-            "address 203.0.113.11\nanswer 203.0.113.11 7 000 curl: (7) Failed to connect to 203.0.113.11 port 80 \n",
-            "address 203.0.113.11\nanswer 203.0.113.11 28 000 curl: (28) Connection timed out after 10001 milliseconds \n",
-            "address 203.0.113.11\nanswer 203.0.113.11 0 301 https://app.example.test/.well-known/acme-challenge/k3srun-check \n",
-            "address 203.0.113.11\nanswer 203.0.113.11 52 000 curl: (52) Empty reply from server \n",
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let expected = [address("203.0.113.11"), address("2001:db8:1::11")];
+        let answer = |status| Some(Ok(Response { status, ..Response::default() }));
+        let failure = |reason| Some(Err(Error::unreachable("no").because(reason)));
+        let mut redirection = Response { status: 301, ..Response::default() };
+        redirection
+            .headers
+            .insert("location".into(), format!("https://{name}/.well-known/acme-challenge/k3srun-check"));
+        let cases: [Vec<Sight>; 10] = [
+            vec![(address("203.0.113.11"), answer(404)), (address("2001:db8:1::11"), answer(404))],
+            vec![],
+            vec![(address("203.0.113.10"), None)],
+            vec![(address("2001:db8:1::11"), answer(404))],
+            vec![(address("203.0.113.11"), answer(404)), (address("2001:db8:1::10"), None)],
+            vec![(address("203.0.113.11"), failure(Reason::ConnectionRefused))],
+            vec![(address("203.0.113.11"), failure(Reason::Timeout))],
+            vec![(address("203.0.113.11"), Some(Ok(redirection)))],
+            vec![(address("203.0.113.11"), failure(Reason::BadAnswer))],
+            vec![(address("203.0.113.11"), failure(Reason::Unavailable))],
         ];
         let mut text = String::new();
-        for (number, said) in cases.iter().enumerate() {
-            for finding in judge("master", name, &expected, said).unwrap() {
+        for (number, sights) in cases.into_iter().enumerate() {
+            for finding in judge("master", name, &expected, sights).unwrap() {
                 writeln!(text, "{number}: {}\n   -> {}", finding.problem, finding.remedy).unwrap();
             }
         }
         insta::assert_snapshot!(text);
-        assert!(judge("master", name, &expected, "nocurl\n").is_err());
+    }
+
+    #[test]
+    fn what_keeps_us_from_looking_is_no_finding() {
+        let address = "203.0.113.11".parse().unwrap();
+        let forbidden = Error::unreachable("sshd may not").because(Reason::Forbidden);
+        assert!(judge("master", "a.test", &[address], vec![(address, Some(Err(forbidden)))]).is_err());
     }
 }

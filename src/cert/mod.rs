@@ -11,14 +11,12 @@ mod diagnosis;
 mod objects;
 mod ready;
 mod reason;
-mod served;
 mod status;
 mod wait;
 
 pub use check::{CheckOptions, Finding, check};
 pub use objects::{CertificateOptions, IssuerOptions, Named, certificate, issuer, renew};
 pub use ready::{ReadyOptions, ready};
-pub use served::Served;
 pub use status::{Link, Status, all, status};
 pub use wait::{WaitOptions, wait};
 

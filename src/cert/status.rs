@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::CERTIFICATE;
 use super::chain::{Chain, condition, text};
 use super::diagnosis::diagnose;
-use super::served::Served;
 use crate::error::Result;
 use crate::kube::{GetOptions, Kube};
+use crate::net::Certificate;
 
 /// A certificate and the way it takes.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -39,7 +39,7 @@ pub struct Status {
     /// When it will be renewed.
     pub renewal: String,
     /// The X.509 certificates that its Secret has served, the site's own first.
-    pub served: Vec<Served>,
+    pub served: Vec<Certificate>,
     /// How far it is, in words.
     pub step: String,
     /// The objects of the newest order, from the Certificate down.

@@ -7,39 +7,15 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::host::{Host, ScriptOptions};
+use crate::host::Host;
+use crate::net;
 use crate::run::Run;
-
-/// Fetches $URL into $FILE.
-const FETCH: &str = r#"umask 077
-if command -v curl >/dev/null; then
-  curl -fsSL --connect-timeout 15 --speed-limit 1000 --speed-time 10 --retry 2 -o "$FILE" -- "$URL"
-elif command -v wget >/dev/null; then
-  wget -nv --connect-timeout=15 --read-timeout=10 --tries=2 -O "$FILE" -- "$URL"
-else
-  echo "neither curl nor wget is installed" >&2
-  exit 1
-fi"#;
 
 /// What is at an address.
 async fn fetch(run: &Run, url: &str) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| Error::refused(format!("can't write a temporary file: {error}"));
-    let folder = tempfile::tempdir().map_err(failed)?;
-    let file = folder.path().join("download");
-    let mut options = ScriptOptions::titled(format!("downloading {url}")).timeout(600);
-    options.env.insert("URL".into(), url.to_owned());
-    options.env.insert("FILE".into(), file.display().to_string());
-    let host = Host::local(run);
-    host.activity(format!("downloading {url}"));
-    let done = host.script(FETCH, &options).await;
-    host.activity("");
-    host.close().await;
-    let done = done?;
-    if done.status != 0 {
-        let help = "can this machine reach it? Without the internet, give files: `binary` for Helm, a path or `bundle` for a chart";
-        return Err(Error::unreachable(format!("can't download {url}")).output(done.tail()).help(help));
-    }
-    std::fs::read(&file).map_err(failed)
+    net::download(&Host::local(run), url).await.map_err(|error| {
+        error.help("can this machine reach it? Without the internet, give files: `binary` for Helm, a path or `bundle` for a chart")
+    })
 }
 
 /// A small text from the internet.

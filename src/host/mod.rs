@@ -2,12 +2,15 @@
 
 mod address;
 mod answer;
+mod channel;
 mod connections;
+mod dial;
 mod explain;
 mod facts;
 mod interfaces;
 mod keys;
 mod lock;
+mod moment;
 mod options;
 mod reboot;
 mod shell;
@@ -30,8 +33,10 @@ use crate::report::{Event, Level};
 use crate::run::Run;
 
 pub use connections::Connections;
+pub use dial::Stream;
 pub use facts::{Facts, Login};
 pub use interfaces::Interface;
+pub(crate) use moment::moment;
 pub use options::{Live, Output, ScriptOptions, quote};
 pub use ssh::{Destination, SshOptions};
 pub(crate) use transfer::bytes;

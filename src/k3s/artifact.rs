@@ -264,7 +264,7 @@ fn listed(list: &Path, names: &[&str]) -> Result<String> {
 }
 
 /// The sha256 of the file `name` in a list as `sha256sum` writes it.
-fn sum_of(list: &str, name: &str) -> Option<String> {
+pub fn sum_of(list: &str, name: &str) -> Option<String> {
     list.lines().find_map(|line| {
         let (sum, file) = line.split_once(char::is_whitespace)?;
         let file = file.trim_start().trim_start_matches('*').trim_start_matches("./");

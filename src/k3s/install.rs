@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::artifact::{Artifacts, Binary, Sum, is_archive};
+use super::artifact::{Artifacts, Binary, Sum, is_archive, sum_of};
 use super::options::Options;
 use super::probe::{Facts, Stamp};
 use super::unit::BINARY;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Reason, Result};
 use crate::host::{Host, ScriptOptions, quote};
+use crate::net;
 use crate::report::{Change, Event};
 
 /// The functions that download, verify and place.
@@ -35,6 +36,8 @@ pub struct Installation {
     binary: Option<(Binary, String)>,
     images: Vec<Image>,
     present: u64,
+    /// Whether the host has a program that downloads.
+    downloads: bool,
 }
 
 /// The path on the host of an archive of images.
@@ -96,14 +99,8 @@ impl Installation {
                 return Err(mismatch(path, sha256, &found));
             }
         }
-        if why.is_some()
-            && matches!(binary, Binary::Download { .. })
-            && !["curl", "wget"].iter().any(|name| facts.commands.contains(*name))
-        {
-            return Err(Error::refused("this host has neither curl nor wget to download k3s with")
-                .help("install one of them there, or give `source` a path on this machine: then it is sent"));
-        }
-        Ok(Installation { binary: why.map(|why| (binary, why)), images: missing, present })
+        let downloads = ["curl", "wget"].iter().any(|name| facts.commands.contains(*name));
+        Ok(Installation { binary: why.map(|why| (binary, why)), images: missing, present, downloads })
     }
 
     /// Whether the executable is replaced.
@@ -127,7 +124,7 @@ impl Installation {
         // The executable first: whether it is the right one is known sooner.
         if let Some((binary, why)) = &self.binary {
             if !planned {
-                install(host, binary, &options.version.to_string()).await?;
+                install(host, binary, &options.version.to_string(), self.downloads).await?;
             }
             report(host, format!("file:{BINARY}"), why.clone(), planned);
         }
@@ -162,28 +159,70 @@ fn report(host: &Host, resource: String, summary: String, planned: bool) {
     host.run_context().report().emit(Event::Changed { host: host.name().to_owned(), planned, change });
 }
 
-async fn install(host: &Host, binary: &Binary, version: &str) -> Result<()> {
-    let target = format!("place_binary \"$temp\" {BINARY} {}\n", quote(version));
+async fn install(host: &Host, binary: &Binary, version: &str, downloads: bool) -> Result<()> {
+    let temp = format!("{BINARY}.k3srun");
+    let begin = format!("{LIBRARY}temp={}\n", quote(&temp));
+    let end = format!("place_binary \"$temp\" {BINARY} {}\n", quote(version));
     match binary {
         Binary::Upload { path, sha256 } => {
-            let temp = format!("{BINARY}.k3srun");
             send(host, path, &temp).await?;
-            let script = format!("{LIBRARY}temp={}\nverify \"$temp\" {sha256}\n{target}", quote(&temp));
+            let script = format!("{begin}verify \"$temp\" {sha256}\n{end}");
             run(host, &script, "installing k3s", 300).await
         }
         Binary::Download { url, sum } => {
-            host.activity(format!("downloading k3s {version}"));
-            let sum = match sum {
-                Sum::Known(sha256) => format!("sum={sha256}\n"),
-                Sum::Listed { url, name } => format!("listed {} {}\n", quote(url), quote(name)),
+            let sha256 = match sum {
+                Sum::Known(sha256) => sha256.clone(),
+                Sum::Listed { url, name } => listed(host, url, name).await?,
             };
-            let script = format!(
-                "{LIBRARY}temp={BINARY}.k3srun\n{sum}fetch {} \"$temp\"\nverify \"$temp\" \"$sum\"\n{target}",
-                quote(url)
-            );
+            let mut fetch = format!("fetch {} \"$temp\"\n", quote(url));
+            if !downloads {
+                let here = Host::local(host.run_context());
+                let data = net::download(&here, url).await.map_err(|error| explain(host, error))?;
+                host.activity(format!("sending k3s {version} ({} MB)", data.len() >> 20));
+                host.put(&temp, &data).await?;
+                fetch.clear();
+            }
+            host.activity(format!("downloading k3s {version}"));
+            let script = format!("{begin}{fetch}verify \"$temp\" {sha256}\n{end}");
             run(host, &script, "downloading k3s", DOWNLOAD).await
         }
     }
+}
+
+/// What the list at an address says about a file. It is all that proves what is downloaded, so we get it ourselves: as the host
+/// would, or from here where its sshd doesn't let us.
+async fn listed(host: &Host, url: &str, name: &str) -> Result<String> {
+    let list = match net::download(host, url).await {
+        Err(error) if error.reason == Some(Reason::Forbidden) => {
+            net::download(&Host::local(host.run_context()), url).await
+        }
+        done => done,
+    };
+    let list = list.map_err(|error| explain(host, error))?;
+    sum_of(&String::from_utf8_lossy(&list), name)
+        .ok_or_else(|| Error::host(format!("{url} has no checksum of {name}")).on(host.name()).help(UNVERIFIED))
+}
+
+const UNVERIFIED: &str = "check `version` and `source`: nothing is installed unverified";
+
+/// A download that failed, as one for k3s.
+fn explain(host: &Host, error: Error) -> Error {
+    let who = if error.host.as_deref() == Some(host.name()) { "this host" } else { "this machine" };
+    let otherwise = "`source` with a path on this machine sends the file instead";
+    let help = match error.reason {
+        Some(Reason::NotFound) => "there is nothing at this address: check `version` and `source`".to_owned(),
+        Some(Reason::NameNotFound) => format!("{who} can't resolve names: look at /etc/resolv.conf there. {otherwise}"),
+        Some(Reason::Untrusted) => {
+            format!(
+                "is the clock of your machine right, and its list of authorities new? Or is a proxy in between? {otherwise}"
+            )
+        }
+        Some(Reason::Timeout | Reason::BadAnswer) => {
+            format!("the connection broke or stalled: run it again. {otherwise}")
+        }
+        _ => format!("can {who} reach it? {otherwise}"),
+    };
+    Error { kind: Kind::Host, ..error }.help(help)
 }
 
 async fn run(host: &Host, script: &str, title: &str, seconds: u64) -> Result<()> {
@@ -195,7 +234,6 @@ async fn run(host: &Host, script: &str, title: &str, seconds: u64) -> Result<()>
     let (message, details, help) = match output.status {
         0 => return Ok(()),
         41 => (message.to_owned(), details.to_owned(), download_help(details)),
-        42 => (message.to_owned(), String::new(), "check `version` and `source`: nothing is installed unverified"),
         43 => (
             message.to_owned(),
             String::new(),

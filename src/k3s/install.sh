@@ -1,22 +1,17 @@
-# Downloads, verifies, puts in place. Exit statuses: 41 download, 42 no checksum, 43 wrong checksum, 44 wrong version. The first
-# line that it prints then is the error, the others are what a program said.
+# Downloads, verifies, puts in place. Exit statuses: 41 download, 43 wrong checksum, 44 wrong version. The first line that it prints
+# then is the error, the others are what a program said.
 set -u
-# What is not there at once may be a moment later; what doesn't come any more is given up.
-curl_patience='--connect-timeout 15 --speed-limit 1000 --speed-time 10 --retry 2 --retry-max-time 10'
-wget_patience='--connect-timeout=15 --read-timeout=10 --tries=2'
 stop() { status=$1; shift; printf '%s\n' "$@" >&2; [ -z "${temp:-}" ] || rm -f -- "$temp"; exit "$status"; }
+# What is not there at once may be a moment later; what doesn't come any more is given up. curl goes from https to nothing else;
+# wget has no word for that, but the checksum has come another way.
 fetch() {
+  case $1 in https:*) protocols='=https' ;; *) protocols='=http,https' ;; esac
   if command -v curl >/dev/null; then
-    said=$(curl -fsSL $curl_patience -o "$2" -- "$1" 2>&1) || stop 41 "can't download $1" "$said"
+    said=$(curl -fsSL --proto "$protocols" --proto-redir "$protocols" --connect-timeout 15 --speed-limit 1000 --speed-time 10 \
+      --retry 2 --retry-max-time 10 -o "$2" -- "$1" 2>&1) || stop 41 "can't download $1" "$said"
   else
-    said=$(wget -nv $wget_patience -O "$2" -- "$1" 2>&1) || stop 41 "can't download $1" "$said"
+    said=$(wget -nv --connect-timeout=15 --read-timeout=10 --tries=2 -O "$2" -- "$1" 2>&1) || stop 41 "can't download $1" "$said"
   fi
-}
-# Sets $sum to what the list at an address says about a file. The list takes the place of the file, which comes after it.
-listed() {
-  fetch "$1" "$temp"
-  sum=$(awk -v name="$2" '{ file = $2; sub(/^\*/, "", file); sub(/^\.\//, "", file) } file == name { print $1; exit }' "$temp")
-  [ "${#sum}" -eq 64 ] || stop 42 "$1 has no checksum of $2"
 }
 verify() {
   found=$(sha256sum <"$1" | cut -c1-64)

@@ -9,7 +9,7 @@ use super::form::Taint;
 use super::node::Node;
 use super::settings::{DATA_DIR, Role};
 use crate::error::{Error, Result};
-use crate::host::{Host, ScriptOptions, quote};
+use crate::host::{Host, ScriptOptions, moment, quote};
 
 /// Shell functions that read the state of the unit and of the node.
 pub const STATE: &str = include_str!("state.sh");
@@ -26,7 +26,7 @@ pub struct Facts {
     pub machine: String,
     /// Whether the host was booted with systemd.
     pub systemd: bool,
-    /// Which of curl, wget, kubectl, crictl and ctr are there.
+    /// Which of curl, wget (GNU's), kubectl, crictl and ctr are there.
     pub commands: BTreeSet<String>,
     /// The network interfaces.
     pub interfaces: BTreeSet<String>,
@@ -201,8 +201,8 @@ fn read_unit(unit: &mut UnitState, word: &str, value: &str) {
         "NRestarts" => unit.restarts = value.parse().unwrap_or_default(),
         "InvocationID" => unit.invocation = value.to_owned(),
         "NeedDaemonReload" => unit.outdated = value == "yes",
-        "Started" => unit.started = number(),
-        "Active" => unit.active_since = number(),
+        "ExecMainStartTimestamp" => unit.started = moment(value).map_or(0, Timestamp::as_second),
+        "ActiveEnterTimestamp" => unit.active_since = moment(value).map_or(0, Timestamp::as_second),
         "Now" => unit.now = number(),
         _ => {}
     }
@@ -233,7 +233,8 @@ mod tests {
 
     const RUNNING: &str = "unit=k3s\ndata=/var/lib/rancher/k3s\nnodename=master\nmachine=x86_64\nsystemd=yes\ncommand=curl\n\
         version=k3s version v1.36.5+k3s1 (8a3a3a01)\nconfig=Y2x1c3Rlci1pbml0OiB0cnVlCg==\ndatastore=etcd\ntoken=yes\nchanged=1000\n\
-        LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=2\nStarted=1001\nActive=1010\nNow=1020\n\
+        LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNRestarts=2\n\
+        ExecMainStartTimestamp=Thu 1970-01-01 00:16:41 UTC\nActiveEnterTimestamp=Thu 1970-01-01 00:16:50 UTC\nNow=1020\n\
         node.name=master\nnode.labels={\"node-role\":\"master\"}\nnode.taints=[{\"effect\":\"NoSchedule\",\"key\":\"a\",\"value\":\"b\"}]\n\
         node.ready=True\nnode.heartbeat=1970-01-01T00:17:00Z\nnode.addresses=10.0.0.1\n\
         sum=0123\nstamp=7 1000 /images/a b.tar\n";
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_the_kubelet_said_before_the_start_does_not_count() {
-        let facts = read(&RUNNING.replace("Started=1001", "Started=1021"));
+        let facts = read(&RUNNING.replace("00:16:41 UTC", "00:17:01 UTC"));
         assert!(!facts.is_ready());
     }
 

@@ -24,7 +24,9 @@ say data "$data"
 say nodename "$node"
 say machine "$(uname -m)"
 [ ! -d /run/systemd/system ] || say systemd yes
-for name in curl wget kubectl crictl ctr; do ! command -v $name >/dev/null || say command $name; done
+for name in curl kubectl crictl ctr; do ! command -v $name >/dev/null || say command $name; done
+# That of busybox has other options, and stays silent here.
+! wget --version >/dev/null 2>&1 || say command wget
 for path in /sys/class/net/*; do say interface "${path##*/}"; done
 [ ! -x $binary ] || say version "$($binary --version 2>/dev/null | grep -F ' version v')"
 text config $etc/config.yaml

@@ -1,11 +1,8 @@
 # What is read again and again while a node starts. Needs $unit, $data and $node; prints a word and its value on each line.
-# Times are seconds since 1970.
-seconds() { [ -n "$1" ] && date -d "$1" +%s 2>/dev/null; }
+# systemd's times come in UTC: `date` of other makes takes abbreviations of zones for those of other countries, or for none.
 unit_state() {
-  systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p NRestarts -p InvocationID \
-    -p NeedDaemonReload -p Result -p ExecMainStatus
-  echo "Started=$(seconds "$(systemctl show "$unit.service" -p ExecMainStartTimestamp --value)")"
-  echo "Active=$(seconds "$(systemctl show "$unit.service" -p ActiveEnterTimestamp --value)")"
+  TZ=UTC systemctl show "$unit.service" -p LoadState -p ActiveState -p SubState -p UnitFileState -p NRestarts -p InvocationID \
+    -p NeedDaemonReload -p Result -p ExecMainStatus -p ExecMainStartTimestamp -p ActiveEnterTimestamp
   echo "Now=$(date +%s)"
 }
 # By the kubelet's own credentials: they are on servers and agents alike, and may read the node that they belong to.

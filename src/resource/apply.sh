@@ -15,6 +15,9 @@ finish() {
 # Tells what goes on now, in a step that takes long.
 tell() { printf 'progress %s\n' "$1" >&3; }
 
+# Tells what somebody should look after though the step goes on.
+warn() { printf 'warning %s\n' "$1" >&3; }
+
 # Fails unless only we can change what the path $1 means.
 alone() {
   reach "$1" || refuse "$1: $why"

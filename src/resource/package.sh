@@ -27,7 +27,8 @@ apt_wait() {
 # Runs what does not wait for the lock by itself: again, where another program got in before it.
 patiently() {
   until "$@"; do
-    [ -n "$(apt_holder)" ] || return
+    status=$?
+    [ -n "$(apt_holder)" ] || return $status
     apt_wait "$wait"
   done
 }
@@ -46,20 +47,40 @@ apt_fresh() {
     [ -n "$(find /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>/dev/null)" ]
 }
 
+# One source that can't be read keeps nothing from being installed out of the others. Sets $refused to what apt says of it.
+apt_update() {
+  status=0
+  { refused=$(patiently apt_run update 2>&1 >&4) || status=$?; } 4>&2
+  case $status in
+  0) refused= ;;
+  100) ;;
+  *) refuse "$refused" ;;
+  esac
+}
+
+apt_install() {
+  if apt_run install --no-install-recommends "$@"; then
+    [ -z "$refused" ] || warn "apt can't read all of its sources: $(printf %s "$refused" | awk '/^E: / { printf "%s%s", sep, substr($0, 4); sep = "; " }')"
+  else
+    status=$?
+    [ -z "$refused" ] || printf '%s\n' "$refused" >&2
+    return $status
+  fi
+}
+
 with_apt() {
   action=$1
   shift
+  refused=
   apt_wait "$wait"
   patiently apt_mend
   if [ "$action" = remove ]; then apt_run remove "$@"; return; fi
-  if ! apt_fresh; then
-    patiently apt_run update
-    apt_run install --no-install-recommends "$@"
-  elif ! apt_run install --no-install-recommends "$@"; then
+  if apt_fresh; then
+    ! apt_install "$@" || return 0
     echo 'reading the package lists again' >&2
-    patiently apt_run update
-    apt_run install --no-install-recommends "$@"
   fi
+  apt_update
+  apt_install "$@"
 }
 
 with_dnf() {

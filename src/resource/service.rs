@@ -1,7 +1,5 @@
 //! A systemd unit.
 
-use jiff::fmt::strtime;
-
 use super::input::{Problems, is_word};
 use super::path;
 use super::probe::{Probe, Reader};
@@ -9,7 +7,7 @@ use super::step::Step;
 use super::world::World;
 use super::{Claim, Kind, Resource};
 use crate::error::{Error, Result};
-use crate::host::quote;
+use crate::host::{moment, quote};
 
 /// Properties of units, in systemd's own order of blocks: that of the arguments.
 const UNITS: Reader = Reader {
@@ -146,13 +144,8 @@ impl Service {
 /// `Mon 2026-11-23 19:32:06.123456 UTC` in seconds since 1970. Without a fraction the end of the second is meant: a file
 /// written within the same second counts as older.
 fn timestamp(text: &str) -> Option<f64> {
-    let (text, add) = match text.contains('.') {
-        true => (text.to_owned(), 0.0),
-        false => (text.replace(" UTC", ".0 UTC"), 0.999_999),
-    };
-    let time = strtime::parse("%a %Y-%m-%d %H:%M:%S%.f UTC", &text).ok()?.to_datetime().ok()?;
-    let time = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    Some(time.as_microsecond() as f64 / 1e6 + add)
+    let add = if text.contains('.') { 0.0 } else { 0.999_999 };
+    Some(moment(text)?.as_microsecond() as f64 / 1e6 + add)
 }
 
 impl Kind for Service {

@@ -7,6 +7,7 @@ use super::guard;
 use super::probe::encode;
 use crate::error::{Error, Result};
 use crate::host::{Host, Live, Output, PATHS, ScriptOptions};
+use crate::report::Level;
 
 /// The functions that the scripts of steps may call, besides those of [`PATHS`].
 pub(super) const LIBRARY: &str = concat!(include_str!("apply.sh"), include_str!("guard.sh"));
@@ -125,6 +126,9 @@ async fn at_once(host: &Host, steps: &[&Step]) -> Result<Progress> {
             host.script(&script, &options).await?
         }
     };
+    for warning in output.text().lines().filter_map(|line| line.strip_prefix("warning ")) {
+        host.note(Level::Warning, warning);
+    }
     progress(&output, steps.len())
 }
 

@@ -8,6 +8,7 @@ pub mod place;
 pub mod playbook;
 pub mod scan;
 pub mod serve;
+pub mod server;
 pub mod sshd;
 pub mod user;
 

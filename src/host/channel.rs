@@ -1,0 +1,254 @@
+//! One more channel of an SSH connection, to a port that the host reaches. ssh's master process hands it out at its control
+//! socket, in proxy mode (PROTOCOL.mux of OpenSSH, sections 1 and 9); what is said then is SSH's own connection protocol
+//! (RFC 4254, sections 5 and 7.2). So why a connection failed comes as an answer, and no port of this machine listens.
+
+use std::io::{self, Error, ErrorKind};
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
+
+/// `MUX_MSG_HELLO`, the version of the protocol, and the request for proxy mode with its answer.
+const HELLO: u32 = 0x0000_0001;
+const VERSION: u32 = 4;
+const PROXY: u32 = 0x1000_000f;
+const PROXIED: u32 = 0x8000_000f;
+
+/// Messages of the connection protocol (RFC 4250, section 4.1.2).
+const OPEN: u8 = 90;
+const CONFIRMED: u8 = 91;
+const FAILED: u8 = 92;
+const ADJUST: u8 = 93;
+const DATA: u8 = 94;
+const EXTENDED: u8 = 95;
+const EOF: u8 = 96;
+const CLOSE: u8 = 97;
+
+/// What may be under way to us, and the largest packet that every implementation takes (RFC 4253, section 6.1).
+const WINDOW: u32 = 1 << 20;
+const PACKET: u32 = 32768;
+
+/// Why the host opened no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// sshd may not open it.
+    Prohibited,
+    /// It tried, and failed for this reason.
+    Failed(String),
+}
+
+/// An open channel. Dropping it ends the connection behind it.
+pub(super) struct Channel {
+    near: DuplexStream,
+    _carrying: AbortOnDropHandle<()>,
+}
+
+/// Has the host connect to `port` of `address`. To be waited for to its end: a master process that is left in the middle of
+/// an opening dies (`channel %d: no remote_id`), and the connection with it.
+pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result<Result<Channel, Refusal>> {
+    let (mut from, mut to) = UnixStream::connect(control).await?.into_split();
+    send(&mut to, &Message::default().number(HELLO).number(VERSION)).await?;
+    let hello = receive(&mut from).await?;
+    let mut hello = Fields(&hello);
+    if (hello.number()?, hello.number()?) != (HELLO, VERSION) {
+        return Err(unexpected("another version of the protocol"));
+    }
+    send(&mut to, &Message::default().number(PROXY).number(0)).await?;
+    if Fields(&receive(&mut from).await?).number()? != PROXIED {
+        return Err(unexpected("no proxy mode"));
+    }
+    let request = Message::ssh(OPEN).text("direct-tcpip").number(0).number(WINDOW).number(PACKET);
+    send(&mut to, &request.text(address).number(port.into()).text("127.0.0.1").number(0)).await?;
+    loop {
+        let answer = receive(&mut from).await?;
+        let mut answer = Fields(&answer);
+        match answer.kind()? {
+            CONFIRMED => {
+                let _ours = answer.number()?;
+                let (id, window, packet) = (answer.number()?, answer.number()?, answer.number()?);
+                let (near, far) = tokio::io::duplex(PACKET as usize);
+                let carrying = tokio::spawn(carry(from, to, far, Peer { id, window, packet }));
+                return Ok(Ok(Channel { near, _carrying: AbortOnDropHandle::new(carrying) }));
+            }
+            FAILED => {
+                let _ours = answer.number()?;
+                let (reason, said) = (answer.number()?, answer.text()?);
+                // 1 is SSH_OPEN_ADMINISTRATIVELY_PROHIBITED.
+                let said = String::from_utf8_lossy(said).into_owned();
+                return Ok(Err(if reason == 1 { Refusal::Prohibited } else { Refusal::Failed(said) }));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The other end of a channel: its number, how much it takes now, and at once.
+struct Peer {
+    id: u32,
+    window: u32,
+    packet: u32,
+}
+
+/// Carries bytes both ways until the host closes the channel or the connection ends.
+async fn carry(from: OwnedReadHalf, to: OwnedWriteHalf, far: DuplexStream, peer: Peer) {
+    let (reader, writer) = tokio::io::split(far);
+    let room = Semaphore::new(peer.window as usize);
+    let to = Mutex::new(to);
+    let there = async {
+        let done = carry_there(reader, &to, &room, &peer).await;
+        // Our end has nothing more to say, and may go on listening.
+        if done.is_ok() { std::future::pending().await } else { done }
+    };
+    tokio::select! {
+        // Whoever reads sees that it has ended: the stream has no other way to tell how.
+        _ = carry_here(from, &to, writer, &room, peer.id) => {}
+        _ = there => {}
+    }
+}
+
+async fn carry_there(
+    mut near: impl AsyncRead + Unpin,
+    to: &Mutex<OwnedWriteHalf>,
+    room: &Semaphore,
+    peer: &Peer,
+) -> io::Result<()> {
+    let mut buffer = vec![0; peer.packet.min(peer.window).clamp(1, PACKET) as usize];
+    loop {
+        let length = near.read(&mut buffer).await?;
+        if length == 0 {
+            return send(&mut *to.lock().await, &Message::ssh(EOF).number(peer.id)).await;
+        }
+        // Never closed.
+        if let Ok(taken) = room.acquire_many(length as u32).await {
+            taken.forget();
+        }
+        send(&mut *to.lock().await, &Message::ssh(DATA).number(peer.id).bytes(&buffer[..length])).await?;
+    }
+}
+
+async fn carry_here(
+    mut from: OwnedReadHalf,
+    to: &Mutex<OwnedWriteHalf>,
+    mut near: impl AsyncWrite + Unpin,
+    room: &Semaphore,
+    peer: u32,
+) -> io::Result<()> {
+    loop {
+        let message = receive(&mut from).await?;
+        let mut message = Fields(&message);
+        let kind = message.kind()?;
+        let _ours = message.number()?;
+        match kind {
+            DATA => {
+                let data = message.text()?;
+                near.write_all(data).await?;
+                let taken = Message::ssh(ADJUST).number(peer).number(data.len() as u32);
+                send(&mut *to.lock().await, &taken).await?;
+            }
+            ADJUST => room.add_permits(message.number()? as usize),
+            EXTENDED => {
+                let (_kind, data) = (message.number()?, message.text()?);
+                let taken = Message::ssh(ADJUST).number(peer).number(data.len() as u32);
+                send(&mut *to.lock().await, &taken).await?;
+            }
+            EOF => near.shutdown().await?,
+            CLOSE => return send(&mut *to.lock().await, &Message::ssh(CLOSE).number(peer)).await,
+            _ => {}
+        }
+    }
+}
+
+/// A message that is written: numbers and texts as RFC 4251, section 5, has them.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// One of the connection protocol, without padding.
+    fn ssh(kind: u8) -> Self {
+        Message(vec![0, kind])
+    }
+
+    fn number(mut self, number: u32) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self = self.number(bytes.len() as u32);
+        self.0.extend(bytes);
+        self
+    }
+
+    fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+}
+
+/// A message that is read, from its beginning on.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, length: usize) -> io::Result<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or_else(|| unexpected("a message that is too short"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// The kind of a message of the connection protocol.
+    fn kind(&mut self) -> io::Result<u8> {
+        Ok(self.take(2)?[1])
+    }
+
+    fn number(&mut self) -> io::Result<u32> {
+        let bytes = self.take(4)?;
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+    }
+
+    fn text(&mut self) -> io::Result<&'a [u8]> {
+        let length = self.number()?;
+        self.take(length as usize)
+    }
+}
+
+async fn send(to: &mut OwnedWriteHalf, message: &Message) -> io::Result<()> {
+    to.write_all(&Message::default().bytes(&message.0).0).await
+}
+
+async fn receive(from: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let length = from.read_u32().await?;
+    if length > WINDOW {
+        return Err(unexpected("a message that is too long"));
+    }
+    let mut message = vec![0; length as usize];
+    from.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+fn unexpected(what: &str) -> Error {
+    Error::new(ErrorKind::InvalidData, format!("ssh's master process answers with {what}"))
+}
+
+impl AsyncRead for Channel {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.near).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Channel {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.near).poll_write(context, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.near).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.near).poll_shutdown(context)
+    }
+}
