@@ -177,7 +177,13 @@ mod tests {
     use crate::resource::Facts;
 
     fn table() -> Table {
-        Table { host: "master".into(), policy: master(), replaced: Vec::new(), parts: units::parts(&master(), 22), planned: false }
+        Table {
+            host: "master".into(),
+            policy: master(),
+            replaced: Vec::new(),
+            parts: units::parts(&master(), 22),
+            planned: false,
+        }
     }
 
     #[test]

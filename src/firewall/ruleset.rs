@@ -227,7 +227,11 @@ mod tests {
     #[test]
     fn where_the_rules_do_not_load_administrators_get_in_and_nobody_else() {
         let mut policy = master();
-        policy.open.push(Opening { port: Ports { first: 2222, last: 2222 }, to: "worker".into(), ..policy.open[0].clone() });
+        policy.open.push(Opening {
+            port: Ports { first: 2222, last: 2222 },
+            to: "worker".into(),
+            ..policy.open[0].clone()
+        });
         insta::assert_snapshot!(minimal(&policy, 22).replace("; ", ";\n"));
         assert!(minimal(&policy, 2222).contains("iifname { eth1 } ip saddr { 10.77.0.11 } tcp dport 2222 accept"));
         assert!(!minimal(&policy, 23).contains("tcp dport"));

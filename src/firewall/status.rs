@@ -79,7 +79,9 @@ pub async fn status(host: &Host) -> Result<Status> {
     let facts = probe.read(host).await?;
     let mut status = Status { rivals: host.facts().await?.firewalls.clone(), ..Status::default() };
     status.pending = guard::is_pending(&facts, NAME);
-    let Some([same, enabled, watched, table, held, restored, others]) = facts.get(&TABLE, NAME) else { return Ok(status) };
+    let Some([same, enabled, watched, table, held, restored, others]) = facts.get(&TABLE, NAME) else {
+        return Ok(status);
+    };
     status.others = others.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
     status.watched = watched == "yes";
     status.restored = restored.split(',').filter_map(Restored::parse).collect();

@@ -134,12 +134,13 @@ impl Prompt {
                 break;
             }
             // Only now it is known what in it is secret.
-            if history::keeps(&line, secrets) && editor.add_history_entry(line.as_str()).unwrap_or(false) {
-                if let Some(file) = &file {
-                    // Appended, for another prompt may have the same file. One that can't be written is no reason to stop;
-                    // the editor makes it readable by its owner only.
-                    let _ = editor.append_history(file);
-                }
+            if history::keeps(&line, secrets)
+                && editor.add_history_entry(line.as_str()).unwrap_or(false)
+                && let Some(file) = &file
+            {
+                // Appended, for another prompt may have the same file. One that can't be written is no reason to stop;
+                // the editor makes it readable by its owner only.
+                let _ = editor.append_history(file);
             }
         }
         Ok(())

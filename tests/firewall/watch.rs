@@ -68,7 +68,11 @@ fn others() -> Step {
 /// A run that finds everything as it should be.
 fn unchanged(host: &Host) -> Step {
     let (status, said) = WayIn::to(host, "")?.run(&firewall(""))?;
-    if status == 0 && said.contains("changed: false") { Ok(()) } else { Err(format!("it ended with {status}:\n{said}")) }
+    if status == 0 && said.contains("changed: false") {
+        Ok(())
+    } else {
+        Err(format!("it ended with {status}:\n{said}"))
+    }
 }
 
 fn unwatched() -> Step {
@@ -135,7 +139,11 @@ fn moved() -> Step {
     host.console(&format!("{FORMER}; {BAIT}"))?;
     let seen = during(host.lab(), [host.address(), host.address6()], || {
         let (status, said) = WayIn::to(&host, "")?.run(&firewall(""))?;
-        if status == 0 && said.contains("changed: true") { Ok(()) } else { Err(format!("it ended with {status}:\n{said}")) }
+        if status == 0 && said.contains("changed: true") {
+            Ok(())
+        } else {
+            Err(format!("it ended with {status}:\n{said}"))
+        }
     });
     host.console(NO_BAIT)?;
     seen?.nobody_was_answered(50)?;
