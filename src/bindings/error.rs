@@ -14,8 +14,9 @@ pub mod api {
     }
 
     /// What scripts can tell errors of the same kind by, or an empty text: `unknown_kind`, `not_found`, `already_exists`,
-    /// `unauthorized`, `forbidden`, `conflict`, `gone`, `invalid`, `timeout`, `unavailable`. Set where the cluster's API
-    /// refuses something, and where one waited in vain.
+    /// `unauthorized`, `forbidden`, `conflict`, `gone`, `invalid`, `timeout`, `unavailable`, `name_not_found`,
+    /// `connection_refused`, `untrusted`, `bad_answer`. Set where the cluster's API refuses something, where one waited in
+    /// vain, and where nothing right answers at an address.
     #[rhai_fn(global, get = "reason", pure)]
     pub fn reason(failure: &mut Failure) -> String {
         failure.error.reason.map(|reason| reason.name().to_owned()).unwrap_or_default()

@@ -194,6 +194,13 @@ fn words(error: &rustls::Error, name: &str, chain: &[Certificate]) -> String {
     let end = chain.first().map_or("", |own| &own.not_after);
     let hosts = chain.first().map(|own| own.hosts.join(", ")).filter(|hosts| !hosts.is_empty());
     let rustls::Error::InvalidCertificate(why) = error else { return format!("{of} can't be judged: {error}") };
+    // An authority's own certificate, served as that of a site, is none of the known errors.
+    if let [own] = chain
+        && own.issuer == own.subject
+        && matches!(why, Why::UnknownIssuer | Why::Other(_))
+    {
+        return format!("{of} is signed by itself ({})", own.subject);
+    }
     match why {
         Why::Expired | Why::ExpiredContext { .. } => {
             format!("{of}, or one that vouches for it, has expired; its own ends at {end}")
@@ -203,7 +210,6 @@ fn words(error: &rustls::Error, name: &str, chain: &[Certificate]) -> String {
             format!("{of} is for {}", hosts.as_deref().unwrap_or("nobody"))
         }
         Why::UnknownIssuer => match chain {
-            [own] if own.issuer == own.subject => format!("{of} is signed by itself ({})", own.subject),
             [.., last] => format!("{of} is signed by {}, whom nobody here trusts", last.issuer),
             [] => format!("{of} is signed by nobody whom we trust"),
         },
