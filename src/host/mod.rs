@@ -268,6 +268,14 @@ impl Host {
         self.finish(self.0.run.until_cancelled(work).await).await
     }
 
+    /// Makes the file `path` on the host with this content and mode 0600.
+    ///
+    /// # Errors
+    /// Host where it can't be written.
+    pub async fn put(&self, path: &str, content: &[u8]) -> Result<()> {
+        self.put_from(path, content.len() as u64, &mut &*content, |_| {}).await
+    }
+
     /// Makes the file `path` on the host of `length` bytes from a stream, with mode 0600, and tells how many are sent.
     pub(crate) async fn put_from(
         &self,
