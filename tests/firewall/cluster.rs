@@ -71,7 +71,7 @@ pub fn cluster() -> Step<(Cluster, Turn)> {
 }
 
 fn make() -> Step<Cluster> {
-    let lab = Lab::up("cluster")?;
+    let lab = Lab::with_old_debian("cluster")?;
     lab.bootstrap(&[])?;
     let image = "k3s kubectl -n kube-system get configmap local-path-config -o jsonpath='{.data.helperPod\\.yaml}' |
                  sed -n 's/.*image: *//p' | tr -d '\"'";

@@ -39,7 +39,7 @@ static POOL: LazyLock<Step<Pool>> = LazyLock::new(|| {
 });
 
 fn make(purpose: &str) -> Step<[Host; 2]> {
-    let lab = Arc::new(Lab::up(purpose)?);
+    let lab = Arc::new(Lab::with_old_debian(purpose)?);
     let hosts = ["master", "worker"].map(|name| Host { lab: lab.clone(), name });
     let (status, said) = WayIn::to(&hosts[0], "")?.run(&crate::lockout::firewall(""))?;
     if status == 0 { Ok(hosts) } else { Err(format!("the first firewall ended with {status}:\n{said}")) }

@@ -8,7 +8,7 @@ const RELEASE: &str = ". /etc/os-release; echo $VERSION_ID";
 
 #[test]
 fn a_lab_has_as_many_workers_as_are_asked_for() {
-    let lab = Lab::with("two", &["--workers", "2", "--debian", "13"]);
+    let lab = Lab::with("two", &["--workers", "2"]);
     let (status, _) = lab.ok(&["status"]);
     assert!(status.contains("worker2   running       203.0.113.12  10.77.0.12"), "{status}");
     assert_eq!(text(&mut lab.ssh("worker2-jump", "hostname")), "worker2");

@@ -29,6 +29,11 @@ impl Lab {
         Lab::make(purpose, &["--bare"])
     }
 
+    /// The same with the oldest Debian that a lab can have.
+    pub fn with_old_debian(purpose: &str) -> Step<Lab> {
+        Lab::make(purpose, &["--bare", "--debian", "12"])
+    }
+
     /// Makes two fresh machines whose cluster.toml asks for everything that can run on a cluster: what the project builds, or what
     /// is in the folder `K3SRUN_TEST_PLATFORM`.
     pub fn with_platform(purpose: &str) -> Step<Lab> {
