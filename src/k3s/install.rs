@@ -179,7 +179,7 @@ async fn install(host: &Host, binary: &Binary, version: &str, downloads: bool) -
                 let here = Host::local(host.run_context());
                 let data = net::download(&here, url).await.map_err(|error| explain(host, error))?;
                 host.activity(format!("sending k3s {version} ({} MB)", data.len() >> 20));
-                host.put_from(&temp, data.len() as u64, &mut data.as_slice(), |_| ()).await?;
+                host.put(&temp, &data).await?;
                 fetch.clear();
             }
             host.activity(format!("downloading k3s {version}"));
