@@ -122,7 +122,7 @@ fn password_is_read_and_never_shown() {
     let (output, folder) = run(&[], "print(config::load().master.ssh.options)", &password);
     assert!(stdout(&output).contains(r#""sudo_password": ***"#), "{} {}", stdout(&output), stderr(&output));
     assert!(!stdout(&output).contains("correct horse"));
-    for log in fs::read_dir(folder.path().join("state/k3srun/runs")).unwrap() {
+    for log in fs::read_dir(folder.path().join("state/k3srun/runs/ad-hoc")).unwrap() {
         assert!(!fs::read_to_string(log.unwrap().path()).unwrap().contains("correct horse"));
     }
 }

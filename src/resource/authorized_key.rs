@@ -127,7 +127,7 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8T ada@example";
 
     fn summary(text: &str) -> Option<String> {
-        let mut world = World::new(Facts::of(&[(&KEYS, "ops", &[&encode(text)])]));
+        let mut world = World::new(Facts::of(&[(&KEYS, "ops", &["differs", &encode(text)])]));
         AuthorizedKey::new("ops", KEY).diff(&mut world).unwrap().map(|step| step.summary)
     }
 

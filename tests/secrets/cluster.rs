@@ -345,7 +345,11 @@ fn files_of_hosts() -> Step {
 fn files_here() -> Step {
     let it = evidence()?;
     let runs = it.state().join("k3srun/runs");
-    assert_eq!(fs::read_dir(&runs).unwrap().count(), it.shown.len(), "each run has a log");
+    let logs = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.path().is_file()).count()
+    };
+    assert_eq!(logs(&runs) + logs(&runs.join("ad-hoc")), it.shown.len(), "each run has a log");
     let mut found = it.needles.in_files(&it.state(), any)?;
     found.extend(it.needles.in_files(&it.folder.join("tmp"), any).unwrap_or_default());
     found.extend_from_slice(&it.beside_sockets);
