@@ -43,6 +43,16 @@ impl Sshd {
         Sshd { settings: settings.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
     }
 
+    /// The same, with what is stricter already as it is.
+    fn not_loosened(&self, world: &World) -> Self {
+        let keep = |(key, wanted): (&String, &String)| {
+            let live = world.facts.field(&EFFECTIVE, &key.to_lowercase(), 0).unwrap_or_default();
+            let value = if is_stricter(key, live, wanted) { live } else { wanted };
+            (key.clone(), value.to_owned())
+        };
+        Sshd { settings: self.settings.iter().map(keep).collect() }
+    }
+
     fn text(&self) -> String {
         let lines = self.settings.iter().map(|(key, value)| format!("{key} {value}\n"));
         format!("# Written by k3srun; sshd takes the first value that it finds.\n{}", lines.collect::<String>())
@@ -105,6 +115,13 @@ fn plain(value: &str) -> String {
     }
 }
 
+/// Whether root may do less than what is wanted where keys are all that is wanted: prohibiting passwords is not to let root in.
+fn is_stricter(key: &str, live: &str, wanted: &str) -> bool {
+    key.eq_ignore_ascii_case("PermitRootLogin")
+        && plain(wanted) == "prohibit-password"
+        && ["no", "forced-commands-only"].contains(&live)
+}
+
 impl Kind for Sshd {
     fn id(&self) -> String {
         "sshd".to_owned()
@@ -148,7 +165,8 @@ impl Kind for Sshd {
             ))
             .help("`sshd -T` on the host must work: mend /etc/ssh/sshd_config first"));
         }
-        let differences = self.differences(world);
+        let wanted = self.not_loosened(world);
+        let differences = wanted.differences(world);
         if differences.is_empty() {
             return Ok(None);
         }
@@ -162,7 +180,7 @@ impl Kind for Sshd {
             .iter()
             .map(|(key, live, wanted)| format!("{key} {} -> {wanted}", if live.is_empty() { "unset" } else { live }))
             .collect();
-        Ok(Some(Step::new(summary.join(", "), self.script()).guarded("sshd")))
+        Ok(Some(Step::new(summary.join(", "), wanted.script()).guarded("sshd")))
     }
 }
 
@@ -188,6 +206,18 @@ mod tests {
         let step = wanted().diff(&mut world("yes", "without-password")).unwrap().unwrap();
         assert_eq!(step.summary, "PasswordAuthentication yes -> no");
         assert_eq!(step.guard, Some("sshd"));
+    }
+
+    #[test]
+    fn what_is_stricter_stays() {
+        for root in ["no", "forced-commands-only"] {
+            assert_eq!(wanted().diff(&mut world("no", root)).unwrap(), None);
+            let step = wanted().diff(&mut world("yes", root)).unwrap().unwrap();
+            assert_eq!(step.summary, "PasswordAuthentication yes -> no");
+            assert!(wanted().not_loosened(&world("yes", root)).text().contains(&format!("PermitRootLogin {root}\n")));
+        }
+        let open = Sshd::new([("PermitRootLogin", "yes")]);
+        assert_eq!(open.diff(&mut world("no", "no")).unwrap().unwrap().summary, "PermitRootLogin no -> yes");
     }
 
     #[test]

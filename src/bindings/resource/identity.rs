@@ -101,7 +101,8 @@ pub mod api {
 
     /// Settings of sshd, by their keywords in sshd_config(5); `true` and `false` are `yes` and `no`. They are written to a file of
     /// their own, must be accepted by `sshd -t` and win over what stands elsewhere, and are confirmed over a new connection from
-    /// where you are: without that the host takes them back within a minute, also if it reboots in between.
+    /// where you are: without that the host takes them back within a minute, also if it reboots in between. Where root may do less
+    /// than `PermitRootLogin: "prohibit-password"` allows (`no`, `forced-commands-only`), it stays so.
     ///
     /// # Example
     /// ```rhai
