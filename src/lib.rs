@@ -15,6 +15,7 @@ pub mod host;
 pub mod k3s;
 pub mod kube;
 pub mod net;
+mod random;
 pub mod repl;
 pub mod report;
 pub mod resource;

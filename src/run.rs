@@ -1,7 +1,6 @@
 //! What every operation of one run shares: where it reports, whether it may change things, and when to stop.
 
 use std::future::Future;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +48,7 @@ impl Drop for Terminal {
 impl Run {
     /// A run that reports to `report`.
     pub fn new(report: Report, mode: Mode) -> Self {
-        let id = format!("k3srun-{:016x}", RandomState::new().hash_one(std::process::id()));
+        let id = format!("k3srun-{:016x}", u64::from_le_bytes(crate::random::bytes()));
         Run(Arc::new(Shared {
             id,
             report,

@@ -116,6 +116,8 @@ fn a_second_ctrl_c_quits_at_once() {
     let running = first.start(&script);
     running.signal("INT");
     eventually("the exit handler runs", || second.runs());
+    // Two within a moment would be one.
+    std::thread::sleep(Duration::from_millis(400));
     let start = Instant::now();
     running.signal("INT");
     assert_eq!(running.finish().status, Some(130));
@@ -124,12 +126,42 @@ fn a_second_ctrl_c_quits_at_once() {
 }
 
 #[test]
-fn sigterm_ends_a_run_like_ctrl_c() {
-    let marker = Marker::new();
-    let running = marker.start(&format!("local().run(\"{}\")", marker.command()));
-    running.signal("TERM");
-    assert_eq!(running.finish().status, Some(130));
-    marker.ends();
+fn sigterm_and_a_closed_terminal_end_a_run_like_ctrl_c() {
+    for signals in [["TERM"].as_slice(), &["HUP"], &["HUP", "TERM"], &["INT", "INT"], &["TERM", "HUP", "INT"]] {
+        let marker = Marker::new();
+        let script = format!("on_exit(\"bye\", || print(\"handled\")); local().run(\"{}\")", marker.command());
+        let running = marker.start(&script);
+        signals.iter().for_each(|signal| running.signal(signal));
+        let finished = running.finish();
+        assert_eq!(
+            (finished.status, finished.stdout.as_str()),
+            (Some(130), "handled\n"),
+            "{signals:?} {}",
+            finished.stderr
+        );
+        marker.ends();
+    }
+}
+
+#[test]
+fn a_closed_terminal_is_nothing_to_who_was_started_with_nohup() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "trap '' HUP; exec \"$0\" -e 'local().query(\"sleep 2; echo on\").stdout'",
+            env!("CARGO_BIN_EXE_k3srun"),
+        ])
+        .env("XDG_STATE_HOME", folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), "on\n"));
 }
 
 #[test]

@@ -74,3 +74,24 @@ fn without_a_terminal_it_is_refused() {
     assert!(finished.stderr.contains("this needs a person at a terminal, and there is none"), "{}", finished.stderr);
     assert!(finished.stderr.contains("for programs there is host.run()"), "{}", finished.stderr);
 }
+
+/// Sets the clipboard, clears the screen, turns letters round.
+const TRICKS: &str = "\\u001b]52;c;cHduZWQ=\\u0007\\u001b[2J\\u202e";
+
+#[test]
+fn no_text_drives_the_terminal() {
+    let host = "local().run(\"printf '\\\\033]52;c;cHduZWQ=\\\\007\\\\033[2J\\\\342\\\\200\\\\256' >&2; exit 1\", #{ progress: true })";
+    let scripts = [
+        format!("confirm(\"sure{TRICKS}?\"); {host}"),
+        format!(
+            "confirm(\"sure?\"); phase(\"p{TRICKS}\", || print(\"x{TRICKS}\")); warn(\"w{TRICKS}\"); throw \"t{TRICKS}\""
+        ),
+        format!("confirm(\"sure?\"); fail(\"f{TRICKS}\", \"h{TRICKS}\")"),
+    ];
+    for script in scripts {
+        let (shown, _) = at_terminal(&script, "[y/N]", b"y\n");
+        for trick in ["\u{1b}]", "\u{1b}[2J", "\u{202e}", "\u{7}"] {
+            assert!(!shown.contains(trick), "{trick:?} of {script}: {shown:?}");
+        }
+    }
+}

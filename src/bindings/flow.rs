@@ -189,7 +189,7 @@ pub mod api {
             let error = Error::refused(format!("nobody is here to answer: {question}"));
             return Err(fail(&call, error.help("pass --yes to answer every question with yes")));
         }
-        let question = format!("{question} [y/N] ");
+        let question = format!("{} [y/N] ", context.run.report().presentable(question));
         let _paused = context.run.report().pause();
         block(&call, &context, async move {
             let answer = tokio::task::spawn_blocking(move || {

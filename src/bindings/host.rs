@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rhai::plugin::*;
 use serde::Deserialize;
 
-use crate::host::{Live, ScriptOptions};
+use crate::host::{Live, ScriptOptions, VariableName};
 use crate::script::{Options, Seconds, Secret};
 
 /// Options of `run` and `query`.
@@ -14,7 +14,7 @@ use crate::script::{Options, Seconds, Secret};
 pub(super) struct RunOptions {
     timeout: Option<Seconds>,
     stdin: Option<Secret>,
-    env: BTreeMap<String, Secret>,
+    env: BTreeMap<VariableName, Secret>,
     cwd: Option<String>,
     check: bool,
     progress: bool,
@@ -66,9 +66,9 @@ pub mod api {
     use rhai::{EvalAltResult, Map};
 
     use super::{Live, Reboot, RunOptions};
-    use crate::host::{Host, Output};
+    use crate::host::{Host, Output, joined_with_secret};
     use crate::report::Event;
-    use crate::script::{block, context, options};
+    use crate::script::{block, context, fail, options};
 
     /// The machine that k3srun runs on, with the same methods as a remote one.
     ///
@@ -102,7 +102,7 @@ pub mod api {
     }
 
     /// Runs a shell command as root. Options: `timeout` in seconds (none), `stdin` (a text or a secret), `env` (a map of
-    /// them), `cwd`, `check` (true: a status other than 0 is an error), `progress` (false; true: each line of output is
+    /// them; a secret in the command itself is an error, since others on the host could read it), `cwd`, `check` (true: a status other than 0 is an error), `progress` (false; true: each line of output is
     /// shown as what goes on now, for commands that take minutes).
     ///
     /// # Example
@@ -121,6 +121,10 @@ pub mod api {
         let settings: RunOptions = options(&call, settings)?;
         let context = context(&call);
         let planned = context.run.is_plan();
+        // In a plan, too, which sends nothing.
+        if context.run.secrets().reveal(command).is_some() {
+            return Err(fail(&call, joined_with_secret(command)));
+        }
         let event = Event::Command { host: host.name().to_owned(), command: command.to_owned(), planned };
         context.run.report().emit(event);
         if planned {

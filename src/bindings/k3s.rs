@@ -103,7 +103,10 @@ pub mod api {
         let server = settings.remove("server");
         let token = settings.remove("token");
         let AgentOptions(settings) = options(&call, settings)?;
-        let join = match (server.map(|value| value.try_cast::<Host>()), token.map(|value| value.try_cast::<Secret>())) {
+        let context = context(&call);
+        let secrets = context.run.secrets();
+        let join = match (server.map(|value| value.try_cast::<Host>()), token.map(|value| Secret::of(&value, secrets)))
+        {
             (Some(Some(server)), None) => Join::Server(server),
             (None, Some(Some(token))) => Join::Token(Token::parse(token.reveal()).map_err(|error| fail(&call, error))?),
             (Some(None), _) => return Err(fail(&call, Error::script("agent(): option `server` must be a host"))),
@@ -123,7 +126,7 @@ pub mod api {
                 ));
             }
         };
-        block(&call, &context(&call), k3s::agent(&host, &settings, &join))
+        block(&call, &context, k3s::agent(&host, &settings, &join))
     }
 
     /// What k3s is and does on a host, as a map: `installed`, `version`, `role` (`server`, `agent` or empty), `active`,

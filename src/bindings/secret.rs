@@ -15,13 +15,22 @@ pub mod api {
 
     /// Marks a value as secret: it prints as `***`, and the value is masked in everything the run shows or stores.
     ///
+    /// A text that it is joined with is secret in that place: it prints with `***` in it, and carries the value to where secrets
+    /// go: content and `vars` of files, `env` and `stdin` of commands, Secrets of Kubernetes, values of charts, other secrets.
+    /// Anywhere else, as in a command itself, such a text is an error.
+    ///
     /// # Example
     /// ```rhai
     /// let password = secret("correct horse");
-    /// if `${password}` != "***" { throw "shown" }
+    /// print(`the password is ${password}`);
+    /// let settings = file("/etc/example/db.conf", #{ content: `password=${password}\n`, mode: "0600" });
     /// ```
     pub fn secret(call: NativeCallContext, value: &str) -> Secret {
-        context(&call).run.secrets().add(value);
+        let context = context(&call);
+        let secrets = context.run.secrets();
+        let whole = secrets.reveal(value);
+        let value = whole.as_deref().unwrap_or(value);
+        secrets.add(value);
         Secret::new(value)
     }
 
@@ -31,12 +40,8 @@ pub mod api {
     /// ```rhai
     /// if random_secret() == random_secret() { throw "not random" }
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn random_secret(call: NativeCallContext) -> Result<Secret, Box<EvalAltResult>> {
-        let mut bytes = [0_u8; 18];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-            .map_err(|error| fail(&call, Error::host(format!("the kernel gives no random numbers: {error}"))))?;
-        Ok(secret(call, &URL_SAFE_NO_PAD.encode(bytes)))
+    pub fn random_secret(call: NativeCallContext) -> Secret {
+        secret(call, &URL_SAFE_NO_PAD.encode(crate::random::bytes::<18>()))
     }
 
     /// The secret that a text in base64 stands for, like those in the `data` of a Secret in Kubernetes.
@@ -81,8 +86,20 @@ pub mod api {
         one.reveal() != other.reveal()
     }
 
+    /// Two secrets, one after the other.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if secret("one") + secret("two") != secret("onetwo") { throw "no" }
+    /// ```
+    #[rhai_fn(name = "+")]
+    pub fn joined(call: NativeCallContext, one: Secret, other: Secret) -> Secret {
+        secret(call, &[one.reveal(), other.reveal()].concat())
+    }
+
+    // What joins it with a text or prints it asks for this.
     #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
-    pub fn to_string(_secret: &mut Secret) -> String {
-        crate::report::redact::MASK.to_owned()
+    pub fn to_string(call: NativeCallContext, secret: &mut Secret) -> String {
+        context(&call).run.secrets().stand_in(secret.reveal())
     }
 }

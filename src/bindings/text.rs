@@ -1,15 +1,15 @@
-//! Texts that come with k3srun, and YAML.
+//! Texts that come with k3srun, JSON and YAML.
 
 use rhai::plugin::*;
 
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
-    use rhai::{Dynamic, EvalAltResult};
+    use rhai::{Dynamic, EvalAltResult, Map};
     use serde::Deserialize as _;
 
     use crate::error::Error;
-    use crate::script::{context, fail, library_files, library_text};
+    use crate::script::{context, fail, holds_secret, library_files, library_text};
     use crate::suggestion::nearest;
 
     /// The text of a file of the standard library, like the values of a chart. A file of the same name in the folder of
@@ -30,6 +30,24 @@ pub mod api {
             };
             fail(&call, Error::script(format!("the standard library has no file {path:?}")).help(help))
         })
+    }
+
+    /// A map as JSON. A secret in it is an error: the text would be one that nobody keeps secret.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if #{ port: 80 }.to_json() != `{"port":80}` { throw "no" }
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn to_json(call: NativeCallContext, map: &mut Map) -> Result<String, Box<EvalAltResult>> {
+        if holds_secret(&Dynamic::from_map(map.clone()), context(&call).run.secrets()) {
+            let error = Error::script("to_json() takes no secret");
+            return Err(fail(
+                &call,
+                error.help("render a template with it: file(path, #{ template: `{\"password\": {{ password | tojson }}}`, vars: #{ password: the_secret } })"),
+            ));
+        }
+        Ok(rhai::format_map_as_json(map))
     }
 
     /// The value that a text of YAML stands for; of one document.

@@ -1,13 +1,13 @@
 //! How a run is shown: where to, in which form, in colour or not.
 
-use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::io::{IsTerminal as _, Write, stderr, stdout};
 use std::path::PathBuf;
 
 use clap::ColorChoice;
 
 use super::args::{Args, OutputFormat};
 use crate::error::Error;
-use crate::report::{Json, Level, Paint, Plain, Pretty, Report, RunLog, Sink};
+use crate::report::{Harmless, Json, Level, Paint, Plain, Pretty, Report, RunLog, Sink};
 
 /// The report of a run.
 pub struct Display {
@@ -66,10 +66,15 @@ fn sink(args: &Args, paint: Paint) -> Box<dyn Sink> {
         false => OutputFormat::Plain,
     });
     match format {
-        OutputFormat::Pretty => Box::new(Pretty::new(stdout(), stderr(), width, least, paint)),
-        OutputFormat::Plain => Box::new(Plain::new(stdout(), stderr(), least, paint)),
+        OutputFormat::Pretty => Box::new(Pretty::new(printed(), stderr(), width, least, paint)),
+        OutputFormat::Plain => Box::new(Plain::new(printed(), stderr(), least, paint)),
         OutputFormat::Json => Box::new(Json(stdout())),
     }
+}
+
+/// Where what scripts print goes: to programs as it is, to a terminal without what drives it.
+fn printed() -> Box<dyn Write + Send> {
+    if stdout().is_terminal() { Box::new(Harmless(stdout())) } else { Box::new(stdout()) }
 }
 
 /// Whether to use colours.

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, EvalAltResult};
 use tokio::runtime::Runtime;
@@ -182,8 +182,9 @@ fn failed(error: &Error, at: Option<String>, rendered: String) -> Event {
     }
 }
 
-/// The first Ctrl-C or SIGTERM ends the run in an orderly way, the second one at once. Where the user types, Ctrl-C only
-/// ends the evaluation of an input.
+/// The first Ctrl-C, SIGTERM or SIGHUP (the terminal was closed) ends the run in an orderly way, the second one at once; two within
+/// a moment are one, as when a terminal and a supervisor send theirs. Where the user types, Ctrl-C only ends the evaluation of an
+/// input.
 fn stop_on_signals(runtime: &Runtime, run: &Run, typed: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let run = run.clone();
@@ -192,22 +193,46 @@ fn stop_on_signals(runtime: &Runtime, run: &Run, typed: bool) {
         else {
             return;
         };
-        let mut before = false;
+        // Where it is ignored, as with nohup, it stays so.
+        let mut hangup = (!is_ignored(HANGUP)).then(|| signal(SignalKind::hangup()).ok()).flatten();
+        let mut hung_up = async || match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        };
+        let mut before: Option<Instant> = None;
         loop {
             let terminated = tokio::select! {
                 _ = interrupt.recv() => if run.terminal_is_handed_over() { continue } else { false },
                 _ = terminate.recv() => true,
+                _ = hung_up() => true,
             };
             if typed && !terminated {
                 run.cancel().cancel();
                 continue;
             }
-            if before || typed {
+            if before.is_some_and(|before| before.elapsed() < MOMENT) {
+                continue;
+            }
+            if before.is_some() || typed {
                 std::process::exit(130);
             }
-            before = true;
+            before = Some(Instant::now());
             run.report().note(Level::Warning, "stopping; once more to quit at once");
             run.cancel().cancel();
         }
     });
+}
+
+/// Signals so close to each other have one cause.
+const MOMENT: Duration = Duration::from_millis(300);
+
+/// The number of SIGHUP.
+const HANGUP: u32 = 1;
+
+/// Whether whoever started us wants a signal to be ignored. Where the kernel doesn't tell, nobody does.
+fn is_ignored(signal: u32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 << (signal - 1) != 0)
 }

@@ -46,16 +46,20 @@ impl Address {
             Some(_) => return Err(bad("the port must be a number from 1 to 65535")),
         };
         for part in user.iter().map(String::as_str).chain([host]) {
-            // A leading dash would be an option of ssh.
-            if part.is_empty() || part.starts_with('-') {
-                return Err(bad("user and host can't be empty or start with a dash"));
-            }
-            if part.contains(|c: char| c.is_whitespace() || c.is_control() || "'\"`$\\;&|<>(){},".contains(c)) {
-                return Err(bad("it contains a character that can't be part of one"));
-            }
+            mistake(part).map_or(Ok(()), |why| Err(bad(why)))?;
         }
         Ok(Address { user, host: host.to_owned(), port })
     }
+}
+
+/// What is wrong with the name of a user or a host, if anything.
+pub(super) fn mistake(part: &str) -> Option<&'static str> {
+    // A leading dash would be an option of ssh.
+    if part.is_empty() || part.starts_with('-') {
+        return Some("user and host can't be empty or start with a dash");
+    }
+    let strange = |c: char| c.is_whitespace() || c.is_control() || "'\"`$\\;&|<>(){},".contains(c);
+    part.contains(strange).then_some("it contains a character that can't be part of one")
 }
 
 /// With or without a zone such as `%eth0`.

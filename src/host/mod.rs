@@ -10,6 +10,7 @@ mod facts;
 mod interfaces;
 mod keys;
 mod lock;
+mod master;
 mod moment;
 mod options;
 mod reboot;
@@ -37,7 +38,7 @@ pub use dial::Stream;
 pub use facts::{Facts, Login};
 pub use interfaces::Interface;
 pub(crate) use moment::moment;
-pub use options::{Live, Output, ScriptOptions, quote};
+pub use options::{Live, Output, ScriptOptions, VariableName, quote};
 pub use ssh::{Destination, SshOptions};
 pub(crate) use transfer::bytes;
 pub use tunnel::{Defect, Tunnel};
@@ -100,6 +101,13 @@ impl Traffic {
     fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);
     }
+}
+
+/// The error for a text that can't carry a secret, but was joined with one.
+pub(crate) fn joined_with_secret(what: &str) -> Error {
+    Error::script(format!("`{what}` was joined with a secret, which others could read there")).help(
+        "pass it beside the text: in `env` or `stdin` of a command, in content or `vars` of a file; both take texts joined with it",
+    )
 }
 
 impl Host {
@@ -182,8 +190,11 @@ impl Host {
     /// Unreachable when the connection breaks, host when the time is up, interrupted.
     pub async fn script(&self, text: &str, options: &ScriptOptions) -> Result<Output> {
         let report = self.0.run.report();
+        let script = options.wrap(text);
+        if self.0.run.secrets().is_lost_in(script.as_bytes()) || self.0.run.secrets().is_lost_in(text.as_bytes()) {
+            return Err(joined_with_secret(options.what(text)).on(self.name()));
+        }
         let work = async {
-            let script = options.wrap(text);
             if script.contains('\0') {
                 return Err(Error::refused("a command can't have a NUL byte in it")
                     .help("write it to a file on the host and name that, or send it with `stdin`"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
+use serde::{Deserialize, Deserializer, de};
 
 /// What becomes of a script's output while it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,38 @@ pub enum Live {
     Told,
 }
 
+/// The name of an environment variable, as shells take one: letters, digits and `_`, not a digit first.
+///
+/// ```
+/// use k3srun::host::VariableName;
+/// assert!(VariableName::parse("HTTP_PROXY").is_some());
+/// assert!(VariableName::parse("A=1; touch B").is_none());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VariableName(String);
+
+impl VariableName {
+    /// The name, if it is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        (plain && name.starts_with(|c: char| !c.is_ascii_digit())).then(|| VariableName(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for VariableName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        VariableName::parse(&name).ok_or_else(|| {
+            de::Error::custom(format!("{name:?} is not a name of a variable: letters, digits and _, not a digit first"))
+        })
+    }
+}
+
 /// How to run a script on a host.
 #[derive(Debug, Clone, Default)]
 pub struct ScriptOptions {
@@ -27,7 +60,7 @@ pub struct ScriptOptions {
     /// What the script reads on standard input; nothing by default.
     pub stdin: Option<Vec<u8>>,
     /// Variables to set.
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<VariableName, String>,
     /// The folder to run in; root's home by default.
     pub cwd: Option<String>,
     /// What becomes of the output while it comes.
@@ -48,10 +81,16 @@ impl ScriptOptions {
         self
     }
 
+    /// Sets a variable that the script of k3srun's own reads.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.insert(VariableName(name.to_owned()), value.into());
+        self
+    }
+
     /// The script as it is sent: with its environment and its standard input.
     pub(super) fn wrap(&self, text: &str) -> String {
         let mut script = String::new();
-        for (name, value) in &self.env {
+        for (VariableName(name), value) in &self.env {
             script.push_str(&format!("{name}={}; export {name}\n", quote(value)));
         }
         if let Some(dir) = &self.cwd {
@@ -130,7 +169,7 @@ mod tests {
     #[test]
     fn environment_and_folder_come_before_the_script() {
         let options = ScriptOptions {
-            env: [("A".to_owned(), "x y".to_owned())].into(),
+            env: [(VariableName::parse("A").unwrap(), "x y".to_owned())].into(),
             cwd: Some("/tmp".into()),
             ..ScriptOptions::default()
         };

@@ -23,8 +23,6 @@ const PIECE: usize = 256 * 1024;
 
 pub(super) struct Shell {
     pipes: Pipes,
-    next: u64,
-    nonce: String,
     uid: u32,
 }
 
@@ -32,12 +30,12 @@ impl Shell {
     /// Starts the agent in a fresh shell. `sudo` holds the password, if there is one, where sudo is in between. Login
     /// profiles that hang are cut off after `limit`.
     pub async fn start(pipes: Pipes, sudo: Option<Option<&str>>, limit: Duration, traffic: &Traffic) -> Result<Self> {
-        let mut shell = Shell { pipes, next: 0, nonce: nonce(), uid: 0 };
+        let mut shell = Shell { pipes, uid: 0 };
         let start = async {
             if let Some(password) = sudo {
                 sudo::pass(&mut shell.pipes, password, traffic).await?;
             }
-            let ready = shell.mark();
+            let ready = mark();
             // In braces, so that the shell has read all of it before it runs any of it and no read-ahead is lost. The
             // status of this first answer is the user's id.
             let program =
@@ -91,7 +89,7 @@ impl Shell {
         traffic: &Traffic,
         mut line: impl FnMut(bool, &[u8]) + Send,
     ) -> Result<Output> {
-        let id = self.mark();
+        let id = mark();
         let request = format!("run {id} {}\n{script}", script.len());
         self.send(request.as_bytes(), traffic).await?;
         let (mut out, mut err) = (Answer::default(), Answer::default());
@@ -109,7 +107,7 @@ impl Shell {
                 (status, false)
             }
             None => {
-                let mark = self.mark();
+                let mark = mark();
                 self.send(format!("kill {mark}\n").as_bytes(), traffic).await?;
                 let answer = self.answer(&mark, (&mut out, &mut err), traffic, &mut line);
                 let stopped = tokio::time::timeout(STOP, answer).await;
@@ -123,7 +121,7 @@ impl Shell {
 
     /// Runs a script in the shell itself: what it opens stays open as long as this shell lives.
     pub async fn hold(&mut self, script: &str, traffic: &Traffic) -> Result<Output> {
-        let id = self.mark();
+        let id = mark();
         // The agent would not see line ends at the end.
         let script = script.trim_end();
         self.send(format!("hold {id} {}\n{script}", script.len()).as_bytes(), traffic).await?;
@@ -148,7 +146,7 @@ impl Shell {
         traffic: &Traffic,
         mut sent: impl FnMut(u64) + Send,
     ) -> Result<Output> {
-        let id = self.mark();
+        let id = mark();
         let script = script.trim_end();
         self.send(format!("feed {id} {} {length}\n{script}", script.len()).as_bytes(), traffic).await?;
         let (mut content, mut done) = (content.take(length), 0);
@@ -169,11 +167,6 @@ impl Shell {
         let (mut out, mut err) = (Answer::default(), Answer::default());
         let status = self.answer(&id, (&mut out, &mut err), traffic, &mut |_, _| {}).await?;
         output(status, out, err, false)
-    }
-
-    fn mark(&mut self) -> String {
-        self.next += 1;
-        format!("{}-{}", self.nonce, self.next)
     }
 
     async fn send(&mut self, bytes: &[u8], traffic: &Traffic) -> Result<()> {
@@ -223,8 +216,7 @@ pub(super) fn lost(error: std::io::Error) -> Error {
     Error::unreachable(format!("the connection broke: {error}")).help("run it again: what is done stays done")
 }
 
-/// Sets our frames apart from anything that a script prints.
-fn nonce() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    format!("{:016x}{:016x}", RandomState::new().hash_one(1), RandomState::new().hash_one(2))
+/// Sets a frame apart from anything that a script prints: another one for each request, and nobody can guess it.
+fn mark() -> String {
+    format!("{:032x}", u128::from_le_bytes(crate::random::bytes()))
 }

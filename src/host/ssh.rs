@@ -2,18 +2,18 @@
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use openssh::Session;
 
 use super::address::Address;
 use super::explain::{explain, is_denied, is_transient};
 use super::keys::locked;
+use super::master;
 use super::options::quote;
 use crate::error::{Error, Result};
 
@@ -122,7 +122,7 @@ fn sweep(folder: &Path) {
     const OLD: Duration = Duration::from_secs(600);
     let me = rustix::process::geteuid().as_raw();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let named = entry.file_name().to_string_lossy().starts_with(".ssh-connection");
+        let named = entry.file_name().to_string_lossy().starts_with(master::FOLDER);
         let old = |at: SystemTime| at.elapsed().is_ok_and(|age| age > OLD);
         let over = |it: &Metadata| match UnixStream::connect(entry.path().join("master")) {
             Ok(_) => false,
@@ -138,14 +138,13 @@ fn sweep(folder: &Path) {
 
 /// Connects, and tries again after failures that may be over in a moment, as long as the time limit allows.
 pub(super) async fn connect(destination: &Destination) -> Result<Session> {
-    sweep(&control_directory());
+    let folder = control_directory();
+    sweep(&folder);
     let start = Instant::now();
     let limit = destination.options.connect_timeout;
-    let builder = builder(destination)?;
-    let address = Address::parse(&destination.address)?;
+    let words = master::words(destination)?;
     let policy = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_max_times(2);
-    let tries =
-        (|| builder.connect_mux(&address.host)).retry(policy).when(|e| is_transient(e) && start.elapsed() < limit);
+    let tries = (|| master::start(&words, &folder)).retry(policy).when(|e| is_transient(e) && start.elapsed() < limit);
     // ssh's own limit covers the way to the host, not a login that hangs there.
     match tokio::time::timeout(limit + Duration::from_secs(5), tries).await {
         Ok(Ok(session)) => Ok(session),
@@ -191,7 +190,7 @@ async fn broken_hop(destination: &Destination) -> Result<Option<Error>> {
                 ..SshOptions::default()
             },
         };
-        match builder(&hop)?.connect_mux(&Address::parse(&hop.address)?.host).await {
+        match master::start(&master::words(&hop)?, &control_directory()).await {
             // What counts is that it was made.
             Ok(session) => drop(session.close().await),
             Err(error) => {
@@ -202,44 +201,4 @@ async fn broken_hop(destination: &Destination) -> Result<Option<Error>> {
         }
     }
     Ok(None)
-}
-
-fn builder(destination: &Destination) -> Result<SessionBuilder> {
-    let options = &destination.options;
-    let address = Address::parse(&destination.address)?;
-    let mut builder = SessionBuilder::default();
-    builder
-        .known_hosts_check(if options.accept_new_host_keys { KnownHosts::Add } else { KnownHosts::Strict })
-        // Whole seconds; 0 would mean no limit.
-        .connect_timeout(Duration::from_secs(options.connect_timeout.as_secs_f64().ceil().max(1.0) as u64))
-        .server_alive_interval(Duration::from_secs(5))
-        .control_directory(control_directory())
-        // If k3srun is killed, its shells end at once and the connection soon after.
-        .control_persist(ControlPersist::IdleFor(NonZeroUsize::MIN.saturating_add(29)))
-        .jump_hosts(&options.jump);
-    for hop in &options.jump {
-        Address::parse(hop)?;
-    }
-    if let Some(user) = address.user.or_else(|| options.user.clone()) {
-        builder.user(user);
-    }
-    if let Some(port) = address.port.or(options.port) {
-        builder.port(port);
-    }
-    if let Some(key) = &options.key {
-        builder.keyfile(existing("the key", key)?);
-    }
-    if let Some(config) = &options.config {
-        builder.config_file(existing("the ssh_config", config)?);
-    }
-    Ok(builder)
-}
-
-/// ssh itself goes on without a file that is not there, and fails later for another reason.
-fn existing<'a>(what: &str, path: &'a Path) -> Result<&'a Path> {
-    match std::fs::File::open(path) {
-        Ok(_) => Ok(path),
-        Err(error) => Err(Error::refused(format!("can't read {what} {}: {error}", path.display()))
-            .help("check the path; a relative one starts at the folder where k3srun was started")),
-    }
 }

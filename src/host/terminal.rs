@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use tokio::process::Command;
 
-use super::{Host, quote};
+use super::{Host, joined_with_secret, quote};
 use crate::error::{Error, Result};
 use crate::report::Event;
 
@@ -16,6 +16,9 @@ impl Host {
     /// Refused where there is no terminal.
     pub async fn interactive(&self, command: Option<&str>) -> Result<i32> {
         let planned = self.0.run.is_plan();
+        if let Some(command) = command.filter(|command| self.0.run.secrets().reveal(command).is_some()) {
+            return Err(joined_with_secret(command).on(self.name()));
+        }
         let shown = command.unwrap_or("a shell for you").to_owned();
         let event = Event::Command { host: self.name().to_owned(), command: shown, planned };
         if planned {

@@ -16,6 +16,7 @@ use super::artifact::Source;
 use super::form;
 use super::settings::{Role, Values, of_role};
 use crate::config::K3sVersion;
+use crate::host::VariableName;
 
 /// How long a node may take to become ready, unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -165,14 +166,11 @@ pub fn url_of(ip: IpAddr) -> String {
     }
 }
 
-fn variables<E: serde::de::Error>(variables: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, E> {
-    let valid = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    for (name, value) in &variables {
-        if !valid(name) || value.contains('\n') {
-            return Err(E::custom(format!("{name:?} can't be a variable of one line")));
-        }
+fn variables<E: serde::de::Error>(variables: BTreeMap<VariableName, String>) -> Result<BTreeMap<String, String>, E> {
+    if let Some((name, _)) = variables.iter().find(|(_, value)| value.contains('\n')) {
+        return Err(E::custom(format!("the variable {} must be of one line", name.as_str())));
     }
-    Ok(variables)
+    Ok(variables.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect())
 }
 
 fn seconds<E: serde::de::Error>(value: Value) -> Result<Duration, E> {

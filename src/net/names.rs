@@ -21,9 +21,8 @@ pub async fn addresses(host: &Host, name: &str, limit: Duration) -> Result<Vec<I
         let Ok(found) = asked else { return Err(silent(name).on(host.name())) };
         found.map(|found| found.map(|at| at.ip()).collect()).unwrap_or_default()
     } else {
-        let mut options = ScriptOptions::titled(format!("resolve {name}"));
+        let mut options = ScriptOptions::titled(format!("resolve {name}")).with("NAME", name);
         options.timeout = Some(limit);
-        options.env.insert("NAME".into(), name.to_owned());
         let output = host.script(include_str!("names.sh"), &options).await?;
         if output.status == 127 {
             let error = Error::host("this host has no `getent` to resolve names with").on(host.name());

@@ -154,7 +154,8 @@ mod tests {
         let mut session = Session::new(&engine, context.clone());
         let mut evaluate = |entry: &&str| match session.evaluate(entry) {
             Ok(value) if value.is_unit() => String::new(),
-            Ok(value) => crate::script::text_of(&engine, value).unwrap(),
+            // As the report masks it.
+            Ok(value) => context.run.secrets().masked(&crate::script::text_of(&engine, value).unwrap()),
             Err(error) => {
                 let explainer =
                     Explainer { main: ID, sources: &context.sources, folders: &Folders::default(), catalog: &catalog };

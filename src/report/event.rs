@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::harmless::{coloured, harmless};
 use super::redact::{MASK, Secrets};
 
 /// How loud a note is.
@@ -199,12 +200,27 @@ impl Event {
 
     /// The same event with every secret masked.
     pub(super) fn redacted(mut self, secrets: &Secrets) -> Self {
-        let mask = |text: &mut String| secrets.mask(text);
-        match &mut self {
+        self.each_text(|text| secrets.mask(text));
+        self
+    }
+
+    /// The same event without what drives a terminal. What scripts print is for whoever reads standard output.
+    pub(super) fn harmless(&self) -> Self {
+        let mut event = self.clone();
+        match &mut event {
+            Event::Print { .. } | Event::Reveal { .. } => {}
+            Event::Failed { rendered, .. } => *rendered = coloured(rendered),
+            other => other.each_text(|text| *text = harmless(text)),
+        }
+        event
+    }
+
+    fn each_text(&mut self, mut change: impl FnMut(&mut String)) {
+        match self {
             Event::Changed { change: Change { resource, summary, diff }, .. } => {
-                mask(resource);
-                mask(summary);
-                diff.iter_mut().for_each(mask);
+                change(resource);
+                change(summary);
+                diff.iter_mut().for_each(change);
             }
             Event::RunStarted { script: text, .. }
             | Event::PhaseStarted { phase: text }
@@ -214,15 +230,14 @@ impl Event {
             | Event::Output { line: text, .. }
             | Event::Print { text }
             | Event::Note { text, .. }
-            | Event::Activity { text, .. } => mask(text),
+            | Event::Activity { text, .. } => change(text),
             Event::Failed { message, at, help, output, rendered, .. } => {
-                mask(message);
-                mask(rendered);
-                at.iter_mut().chain(help).chain(output).for_each(mask);
+                change(message);
+                change(rendered);
+                at.iter_mut().chain(help).chain(output).for_each(change);
             }
             Event::Reveal { .. } | Event::Unchanged { .. } | Event::Connection { .. } | Event::RunFinished { .. } => {}
         }
-        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a person reads of an event.
 
-use super::paint::{Paint, harmless};
+use super::paint::Paint;
 use super::{Event, HostTally, Level};
 
 /// Turns events into text. It remembers how the run was started.
@@ -38,9 +38,9 @@ impl Lines {
             }
             Event::Changed { host, planned, change } => self.shows(Level::Info).then(|| {
                 let verb = if *planned { "would change" } else { "changed" };
-                let what = format!("{} {}: {}", self.paint.change(verb), change.resource, harmless(&change.summary));
+                let what = format!("{} {}: {}", self.paint.change(verb), change.resource, change.summary);
                 let diff = change.diff.as_ref().filter(|_| self.tells_changes());
-                let diff = diff.map(|diff| format!("\n{}", self.paint.diff(harmless(diff).trim_end())));
+                let diff = diff.map(|diff| format!("\n{}", self.paint.diff(diff.trim_end())));
                 format!("{host}: {what}{}", diff.unwrap_or_default())
             }),
             Event::Command { host, command, planned } => self.shows(Level::Info).then(|| {
@@ -48,9 +48,9 @@ impl Lines {
                 let command = if self.tells_changes() { command.trim_end().to_owned() } else { first_line(command) };
                 format!("{host}: {verb}: {command}")
             }),
-            Event::Output { host, line, .. } => self
-                .shows(Level::Detail)
-                .then(|| format!("{}{}", self.paint.aside(&format!("{host}| ")), harmless(line))),
+            Event::Output { host, line, .. } => {
+                self.shows(Level::Detail).then(|| format!("{}{line}", self.paint.aside(&format!("{host}| "))))
+            }
             Event::Note { level, host, text } => self.shows(*level).then(|| {
                 let tag = match level {
                     Level::Warning => self.paint.change("warning: "),
@@ -58,7 +58,7 @@ impl Lines {
                     _ => String::new(),
                 };
                 let host = host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default();
-                format!("{tag}{host}{}", harmless(text))
+                format!("{tag}{host}{text}")
             }),
             Event::Connection { host, channels, round_trips, sent, received } => self.shows(Level::Debug).then(|| {
                 format!("{host}: {channels} channels, {round_trips} round trips, {sent} B sent, {received} B received")

@@ -1,10 +1,13 @@
 //! One stream of events for all that a run does. Domains emit, sinks show: terminal, plain lines, NDJSON, the run log.
 //!
-//! Every text passes the [`redact::Secrets`] of the run before any sink sees it.
+//! Every text passes the [`redact::Secrets`] of the run before any sink sees it, and a sink that shows it to a person first takes
+//! out what drives a terminal.
 
 pub mod event;
 pub mod redact;
 
+mod forms;
+mod harmless;
 mod json;
 mod lines;
 mod log;
@@ -19,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use event::{Change, Event, HostTally, Level};
+pub use harmless::{Harmless, harmless};
 pub use json::Json;
 pub use log::RunLog;
 pub use paint::Paint;
@@ -84,6 +88,11 @@ impl Report {
         for sink in lock(&self.0.sinks).iter_mut() {
             sink.event(&event);
         }
+    }
+
+    /// A text as a person may see it who is asked something.
+    pub fn presentable(&self, text: &str) -> String {
+        harmless(&self.secrets().masked(text))
     }
 
     /// Tells that a phase ended, and what it did on each host.

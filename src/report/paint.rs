@@ -47,19 +47,3 @@ impl Paint {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
-
-/// Text that came from a host, without what would move the cursor, ring the bell or colour the rest of the terminal.
-pub(super) fn harmless(text: &str) -> String {
-    let text = anstream::adapter::strip_str(text).to_string();
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn a_host_can_not_play_with_the_terminal() {
-        assert_eq!(harmless("\x1b[31mred\x1b[0m\x1b]0;title\x07\r\n\tx\x07"), "red\n\tx");
-    }
-}

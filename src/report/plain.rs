@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use super::lines::{Lines, duration};
-use super::paint::{Paint, harmless};
+use super::paint::Paint;
 use super::{Event, Level, Sink};
 
 /// Writes the events that a person wants to see as lines of text.
@@ -37,7 +37,6 @@ impl<O: Write + Send, E: Write + Send> Plain<O, E> {
                 if counts.is_empty() { title } else { format!("{title}: {counts}") }
             }),
             Event::Activity { host, text } => {
-                let text = harmless(text);
                 let host = host.as_ref().map(|host| format!("{host}: ")).unwrap_or_default();
                 let line = format!("{host}{text}");
                 let news =
@@ -51,6 +50,7 @@ impl<O: Write + Send, E: Write + Send> Plain<O, E> {
 
 impl<O: Write + Send, E: Write + Send> Sink for Plain<O, E> {
     fn event(&mut self, event: &Event) {
+        let event = &event.harmless();
         // A closed pipe ends the reader's interest, not the run.
         let _ = match event {
             Event::Print { text } | Event::Reveal { text } => {

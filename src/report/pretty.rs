@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::lines::{Lines, duration, first_line};
-use super::paint::{Paint, harmless};
+use super::paint::Paint;
 use super::{Event, HostTally, Level, Sink};
 
 /// Room for the name of a phase.
@@ -63,7 +63,7 @@ impl<O: Write + Send, E: Write + Send> Pretty<O, E> {
         } else if self.lines.shows(Level::Info) {
             let bars = &self.bars;
             let bar = self.hosts.entry(key.to_owned()).or_insert_with(|| spinner(bars, &format!("{key:<PHASE$}")));
-            bar.set_message(harmless(text).replace('\n', " "));
+            bar.set_message(text.replace('\n', " "));
         }
     }
 
@@ -112,7 +112,7 @@ impl<O: Write + Send, E: Write + Send> Sink for Pretty<O, E> {
             held_back.push(event.clone());
             return;
         }
-        match event {
+        match &event.harmless() {
             Event::Print { text } | Event::Reveal { text } => {
                 let out = &mut self.out;
                 // A closed pipe ends the reader's interest, not the run.

@@ -75,7 +75,7 @@ impl Explainer<'_> {
         let overloads = self.catalog.overloads(namespace, name).filter(|function| function.arity() == count);
         let mut help: Vec<String> = overloads.map(super::Function::signature).collect();
         if types.split(", ").any(|kind| kind == "Secret") {
-            help.insert(0, "a secret is never text; options and content of files take it as it is".to_owned());
+            help.insert(0, "a secret goes into content and `vars` of files, `env` and `stdin` of commands, values of charts; alone, or joined with a text".to_owned());
         }
         let exists = self.catalog.overloads(namespace, name).next().is_some();
         let error = Error::script(match exists {

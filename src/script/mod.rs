@@ -31,7 +31,7 @@ pub use parallel::{current_item, parallel};
 pub use phases::Phases;
 pub use play::play;
 pub use resolver::{Folders, Resolver, library_files, library_text};
-pub use secret::{Revealed, Secret};
+pub use secret::{Revealed, Secret, holds_secret};
 pub use sources::Sources;
 
 /// The result of every function that scripts call.

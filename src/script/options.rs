@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use rhai::serde::DynamicDeserializer;
-use rhai::{Map, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use serde_path_to_error::Segment;
 
 use super::{
-    Fallible,
+    Fallible, context,
     errors::fail,
-    secret::{Secret, readable},
+    secret::{is_readable_secret, readable},
 };
 use crate::error::Error;
 use crate::suggestion::nearest;
@@ -118,15 +119,24 @@ pub fn options<T: Options>(call: &NativeCallContext, map: Map) -> Fallible<T> {
         let message = format!("{}() is missing in the FUNCTIONS of its options: a mistake in k3srun", call.fn_name());
         return Err(fail(call, Error::script(message)));
     }
-    let value = readable(map.clone().into());
+    let value = readable(map.into(), context(call).run.secrets());
     serde_path_to_error::deserialize(DynamicDeserializer::new(&value)).map_err(|error| {
-        let path = error.path().to_string();
         let function = call.fn_name().to_owned();
-        if map.get(path.as_str()).is_some_and(|value| value.is::<Secret>()) {
-            let message = format!("{function}(): option `{path}` takes no secret: its value is shown");
+        if at(&value, error.path()).is_some_and(|value| is_readable_secret(&value)) {
+            let message = format!("{function}(): option `{}` takes no secret: its value is shown", error.path());
             return fail(call, Error::script(message));
         }
+        let path = error.path().to_string();
         fail(call, explain(&function, &path, &error.into_inner().to_string()))
+    })
+}
+
+/// What is in a value at a path.
+fn at(value: &Dynamic, path: &serde_path_to_error::Path) -> Option<Dynamic> {
+    path.iter().try_fold(value.clone(), |value, segment| match segment {
+        Segment::Map { key } => value.read_lock::<Map>()?.get(key.as_str()).cloned(),
+        Segment::Seq { index } => value.read_lock::<Array>()?.get(*index).cloned(),
+        Segment::Enum { .. } | Segment::Unknown => None,
     })
 }
 

@@ -6,7 +6,10 @@ use rhai::{Array, Dynamic, Map};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A value that prints as `***`. Scripts pass it on; only the domains see what is inside.
+use crate::report::redact::Secrets;
+
+/// A value that prints as `***`. Scripts pass it on; only the domains see what is inside. A text that a script has joined with
+/// it holds its stand-in (see [`Secrets`]) and becomes one itself where a secret may be.
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -14,6 +17,12 @@ impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Secret(value.into())
+    }
+
+    /// The secret that a value of a script is: one as such, or a text that was joined with one.
+    pub fn of(value: &Dynamic, secrets: &Secrets) -> Option<Self> {
+        let joined = |text: rhai::ImmutableString| secrets.reveal(&text).map(Secret);
+        value.clone().try_cast::<Secret>().or_else(|| value.clone().try_cast().and_then(joined))
     }
 
     /// The value itself.
@@ -33,16 +42,33 @@ impl fmt::Debug for Secret {
 const KEY: &str = "$secret";
 
 /// The value with every secret in it as a map that [`Secret`] deserialises from.
-pub(super) fn readable(value: Dynamic) -> Dynamic {
-    if let Some(Secret(text)) = value.clone().try_cast::<Secret>() {
+pub(super) fn readable(value: Dynamic, secrets: &Secrets) -> Dynamic {
+    if let Some(Secret(text)) = Secret::of(&value, secrets) {
         Map::from([(KEY.into(), text.into())]).into()
     } else if value.is_map() {
-        value.cast::<Map>().into_iter().map(|(key, item)| (key, readable(item))).collect::<Map>().into()
+        value.cast::<Map>().into_iter().map(|(key, item)| (key, readable(item, secrets))).collect::<Map>().into()
     } else if value.is_array() {
-        value.cast::<Array>().into_iter().map(readable).collect::<Array>().into()
+        value.cast::<Array>().into_iter().map(|item| readable(item, secrets)).collect::<Array>().into()
     } else {
         value
     }
+}
+
+/// Whether [`readable`] has made this of a secret.
+pub(super) fn is_readable_secret(value: &Dynamic) -> bool {
+    value.read_lock::<Map>().is_some_and(|map| map.len() == 1 && map.contains_key(KEY))
+}
+
+/// Whether there is a secret anywhere in a value, in the names of a map, too.
+pub fn holds_secret(value: &Dynamic, secrets: &Secrets) -> bool {
+    let within = |item: &Dynamic| holds_secret(item, secrets);
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().any(|(name, item)| secrets.reveal(name).is_some() || within(item));
+    }
+    if let Some(items) = value.read_lock::<Array>() {
+        return items.iter().any(within);
+    }
+    Secret::of(value, secrets).is_some()
 }
 
 /// A value of any kind with secrets anywhere in it, as they are inside, and the JSON pointers (`/a/password`) of them.
@@ -59,8 +85,8 @@ impl Revealed {
     ///
     /// # Errors
     /// For what is no data, like a host.
-    pub fn of(value: &Dynamic) -> Result<Revealed, Box<rhai::EvalAltResult>> {
-        rhai::serde::from_dynamic(&readable(value.clone()))
+    pub fn of(value: &Dynamic, secrets: &Secrets) -> Result<Revealed, Box<rhai::EvalAltResult>> {
+        rhai::serde::from_dynamic(&readable(value.clone(), secrets))
     }
 }
 
@@ -130,10 +156,14 @@ mod tests {
     fn secrets_are_found_anywhere_in_a_value() {
         let secret = Dynamic::from(Secret::new("hunter22"));
         let inner = Map::from([("a/b".into(), Dynamic::from_array(vec![1_i64.into(), secret]))]);
-        let value = readable(Map::from([("x".into(), inner.into()), ("y".into(), "z".into())]).into());
+        let secrets = Secrets::default();
+        let joined = format!("z {}", secrets.stand_in("hunter22"));
+        let value = Map::from([("x".into(), inner.into()), ("y".into(), "z".into()), ("z".into(), joined.into())]);
+        assert!(holds_secret(&value.clone().into(), &secrets));
+        let value = readable(value.into(), &secrets);
         let revealed: Revealed = rhai::serde::from_dynamic(&value).unwrap();
-        assert_eq!(revealed.value, json!({ "x": { "a/b": [1, "hunter22"] }, "y": "z" }));
-        assert_eq!(revealed.secrets, ["/x/a~1b/1"]);
+        assert_eq!(revealed.value, json!({ "x": { "a/b": [1, "hunter22"] }, "y": "z", "z": "z hunter22" }));
+        assert_eq!(revealed.secrets, ["/x/a~1b/1", "/z"]);
         assert_eq!(revealed.value.pointer(&revealed.secrets[0]), Some(&json!("hunter22")));
     }
 }

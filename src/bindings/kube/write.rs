@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::kube::{Applied, ApplyOptions, PatchOptions, documents};
-use crate::script::{Options, Revealed};
+use crate::report::redact::Secrets;
+use crate::script::{Options, Revealed, holds_secret};
 
 impl Options for ApplyOptions {
     const FUNCTIONS: &[&str] = &["Kube.apply", "Kube.diff"];
@@ -17,18 +18,23 @@ impl Options for PatchOptions {
 }
 
 /// The objects in what a script applies: YAML text, a map, or an array of both.
-fn objects(value: &Dynamic) -> Result<Vec<Value>> {
+fn objects(value: &Dynamic, secrets: &Secrets) -> Result<Vec<Value>> {
     if let Ok(text) = value.clone().into_string() {
+        if holds_secret(value, secrets) {
+            return Err(Error::script(
+                "a secret can't be joined with YAML text, in which it might mean something else",
+            )
+            .help("write the object as a map: #{ kind: \"Secret\", stringData: #{ password: the_secret }, .. }"));
+        }
         return documents(&text);
     }
     if let Ok(items) = value.clone().into_array() {
-        return items.iter().map(objects).collect::<Result<Vec<_>>>().map(|all| all.concat());
+        return items.iter().map(|item| objects(item, secrets)).collect::<Result<Vec<_>>>().map(|all| all.concat());
     }
-    match Revealed::of(value) {
+    match Revealed::of(value, secrets) {
         Ok(Revealed { value, secrets }) if value.is_object() => {
-            if !secrets.is_empty() && value["kind"] != "Secret" {
-                let message = format!("a secret in an object of the kind {} would be shown to many", value["kind"]);
-                return Err(Error::script(message).help("keep it in an object of the kind Secret, as stringData"));
+            if !secrets.is_empty() {
+                only_in_secrets(value["kind"].as_str().unwrap_or_default())?;
             }
             Ok(vec![value])
         }
@@ -37,6 +43,15 @@ fn objects(value: &Dynamic) -> Result<Vec<Value>> {
             value.type_name()
         ))),
     }
+}
+
+/// Refuses a secret in an object of another kind.
+fn only_in_secrets(kind: &str) -> Result<()> {
+    if ["secret", "secrets"].contains(&kind.to_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(Error::script(format!("a secret in an object of the kind {kind} would be shown to many"))
+        .help("keep it in an object of the kind Secret, as stringData"))
 }
 
 fn summary(applied: Applied) -> Map {
@@ -54,7 +69,7 @@ fn summary(applied: Applied) -> Map {
 pub mod api {
     use rhai::EvalAltResult;
 
-    use super::{objects, summary};
+    use super::{Revealed, objects, only_in_secrets, summary};
     use crate::kube::{ApplyOptions, Kube, PatchOptions};
     use crate::script::{block, context, fail, options};
 
@@ -88,7 +103,7 @@ pub mod api {
         settings: Map,
     ) -> Result<Map, Box<EvalAltResult>> {
         let settings: ApplyOptions = options(&call, settings)?;
-        let objects = objects(&wanted).map_err(|error| fail(&call, error))?;
+        let objects = objects(&wanted, context(&call).run.secrets()).map_err(|error| fail(&call, error))?;
         block(&call, &context(&call), kube.apply(objects, &settings)).map(summary)
     }
 
@@ -118,7 +133,7 @@ pub mod api {
         settings: Map,
     ) -> Result<String, Box<EvalAltResult>> {
         let settings: ApplyOptions = options(&call, settings)?;
-        let objects = objects(&wanted).map_err(|error| fail(&call, error))?;
+        let objects = objects(&wanted, context(&call).run.secrets()).map_err(|error| fail(&call, error))?;
         block(&call, &context(&call), kube.diff(objects, &settings))
     }
 
@@ -160,8 +175,12 @@ pub mod api {
         settings: Map,
     ) -> Result<bool, Box<EvalAltResult>> {
         let settings: PatchOptions = options(&call, settings)?;
-        let part: Value = rhai::serde::from_dynamic(&part)?;
-        block(&call, &context(&call), kube.patch(kind, name, &part, &settings))
+        let context = context(&call);
+        let Revealed { value: part, secrets } = Revealed::of(&part, context.run.secrets())?;
+        if !secrets.is_empty() {
+            only_in_secrets(kind).map_err(|error| fail(&call, error))?;
+        }
+        block(&call, &context, kube.patch(kind, name, &part, &settings))
     }
 
     /// Removes an object and waits until it is gone. Returns whether there was one.

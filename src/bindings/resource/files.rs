@@ -6,8 +6,9 @@ use rhai::{Dynamic, Map};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
+use crate::report::redact::Secrets;
 use crate::resource::{Directory, File, Resource, Tree, parse_mode};
-use crate::script::{Fallible, Options, Secret, fail, options};
+use crate::script::{Fallible, Options, Secret, context, fail, options};
 
 /// Permission bits as text of octal digits. No number: 644 would be another mode than 0o644.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +111,7 @@ impl Options for DirectoryOptions {
 pub(super) fn written(call: &NativeCallContext, path: &str, content: Dynamic, settings: Map) -> Fallible<File> {
     let settings: WriteOptions = options(call, settings)?;
     let file = File::new(path);
-    let file = match content.clone().try_cast::<Secret>() {
+    let file = match Secret::of(&content, context(call).run.secrets()) {
         Some(secret) => file.content(secret.reveal()).secret(),
         None => match content.into_string() {
             Ok(text) => file.content(text),
@@ -134,10 +135,12 @@ pub(super) fn sent(call: &NativeCallContext, local: &str, remote: &str, settings
 
 fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<File> {
     let name = call.fn_name().to_owned();
-    let mut hidden = settings.get("content").is_some_and(Dynamic::is::<Secret>);
+    let context = context(call);
+    let secrets = context.run.secrets();
+    let mut hidden = settings.get("content").is_some_and(|content| Secret::of(content, secrets).is_some());
     let vars = match settings.remove("vars") {
         None => None,
-        Some(vars) => Some(json(&vars, &mut hidden).map_err(|error| fail(call, error))?),
+        Some(vars) => Some(json(&vars, secrets, &mut hidden).map_err(|error| fail(call, error))?),
     };
     let settings: FileOptions = options(call, settings)?;
     let wrong = |message: &str| Err(fail(call, Error::script(format!("{name}(): {message}"))));
@@ -157,16 +160,16 @@ fn file(call: &NativeCallContext, path: &str, mut settings: Map) -> Fallible<Fil
 }
 
 /// The variables of a template. A secret among them makes the whole file secret.
-fn json(value: &Dynamic, hidden: &mut bool) -> Result<serde_json::Value, Error> {
-    if let Some(secret) = value.clone().try_cast::<Secret>() {
+fn json(value: &Dynamic, secrets: &Secrets, hidden: &mut bool) -> Result<serde_json::Value, Error> {
+    if let Some(secret) = Secret::of(value, secrets) {
         *hidden = true;
         return Ok(secret.reveal().into());
     }
     if let Some(map) = value.clone().try_cast::<Map>() {
-        return map.iter().map(|(key, item)| Ok((key.to_string(), json(item, hidden)?))).collect();
+        return map.iter().map(|(key, item)| Ok((key.to_string(), json(item, secrets, hidden)?))).collect();
     }
     if let Some(list) = value.clone().try_cast::<rhai::Array>() {
-        return list.iter().map(|item| json(item, hidden)).collect();
+        return list.iter().map(|item| json(item, secrets, hidden)).collect();
     }
     serde_json::Value::deserialize(DynamicDeserializer::new(value))
         .map_err(|_| Error::script(format!("a template can't use a variable of type {}", value.type_name())))
