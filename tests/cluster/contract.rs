@@ -80,9 +80,10 @@ const PROMISES: &[Promise] = &[
                    echo $status $said; [ $status = 1 ] && echo $said | grep -q 'flag provided but not defined'",
     },
     Promise {
-        name: "an_agent_whose_token_file_is_missing_is_silent_and_ignores_a_signal",
+        name: "an_agent_whose_token_file_is_missing_waits_for_it_and_ignores_a_signal",
         host: "worker",
-        command: r#"said=$(timeout -k 1 3 k3s agent --token-file /nonexistent 2>&1); status=$?; echo $status $said; [ $status = 137 ] && [ -z "$said" ]"#,
+        command: r#"said=$(timeout -k 1 3 k3s agent --token-file /nonexistent 2>&1); status=$?; printf '%s\n' $status "$said"
+                   [ $status = 137 ] && printf '%s\n' "$said" | grep -qF 'level=info msg="Waiting for /nonexistent to be available\n"'"#,
     },
     Promise {
         name: "a_file_that_is_no_yaml_is_refused_without_its_name",

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/sirupsen/logrus"
 )
 
 const (
@@ -12,8 +14,8 @@ const (
 	fileInterval = 2 * time.Second
 )
 
-// ReadAwaited reads a file that somebody else may write later. As in k3s it says nothing while it waits, and a signal
-// doesn't end it.
+// ReadAwaited reads a file that somebody else may write later. As in k3s a signal doesn't end it, and the line break is in
+// what it says.
 func ReadAwaited(path string) ([]byte, error) {
 	for deadline := time.Now().Add(fileTimeout); ; time.Sleep(fileInterval) {
 		content, err := os.ReadFile(path)
@@ -23,5 +25,6 @@ func ReadAwaited(path string) ([]byte, error) {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("timed out waiting for %s: %w", path, err)
 		}
+		logrus.Infof("Waiting for %s to be available\n", path)
 	}
 }
