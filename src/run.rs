@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ struct Shared {
     cancel: Mutex<CancellationToken>,
     /// How many programs have the user's terminal.
     terminal: AtomicUsize,
+    /// When the last one gave it back.
+    returned: Mutex<Option<Instant>>,
     /// What must come to its own end.
     outlasting: TaskTracker,
 }
@@ -41,6 +44,7 @@ pub struct Terminal(Run);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        *self.0.0.returned.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.0.0.terminal.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -55,6 +59,7 @@ impl Run {
             plan: AtomicBool::new(mode == Mode::Plan),
             cancel: Mutex::default(),
             terminal: AtomicUsize::new(0),
+            returned: Mutex::default(),
             outlasting: TaskTracker::new(),
         }))
     }
@@ -100,9 +105,12 @@ impl Run {
         Terminal(self.clone())
     }
 
-    /// Whether another program has the user's terminal.
+    /// Whether another program has the user's terminal, or had it a moment ago: the Ctrl-C that ended it reaches us, too, and
+    /// may do so after its end.
     pub fn terminal_is_handed_over(&self) -> bool {
-        self.0.terminal.load(Ordering::Relaxed) > 0
+        const MOMENT: Duration = Duration::from_millis(300);
+        let returned = *self.0.returned.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.terminal.load(Ordering::Relaxed) > 0 || returned.is_some_and(|returned| returned.elapsed() < MOMENT)
     }
 
     /// Starts work that comes to its own end even where nobody waits for it any more, because the run was cancelled.

@@ -213,7 +213,7 @@ fn a_failure_has_its_reason() {
         format!("http::get(\"https://127.0.0.1:{other}/\", #{{ from: h }})"),
         format!("tls::certificates(\"127.0.0.1\", {mute}, #{{ from: h, timeout: 3 }})"),
         format!("tcp::connect(\"127.0.0.1\", {nobody}, #{{ from: h }})"),
-        "tcp::connect(\"no.such.name.invalid\", 80, #{ from: h })".to_owned(),
+        "tcp::connect(\"no.such.name.invalid\", 80, #{ from: h, timeout: 60 })".to_owned(),
         format!("tcp::open(\"127.0.0.1\", {nobody}, #{{ from: h }})"),
         format!("tcp::open(\"127.0.0.1\", {mute}, #{{ from: h }})"),
         format!("tcp::connect(\"localhost\", {plain}, #{{ from: h }}) < 5.0"),
