@@ -7,11 +7,14 @@ load_firewall() {
   guard firewall "$1" <<'END'
 exec 8>/run/firewall-k3srun.lock && flock 8
 systemctl daemon-reload
+watch=firewall-k3srun-watch.service
+# Where none is wanted any more it ends first: it would look after the table that goes now.
+[ -e /etc/systemd/system/$watch ] || timeout 20 systemctl stop $watch
 if [ -s table ]; then { echo 'add table inet k3srun; delete table inet k3srun'; cat table; } | nft -f -
 else nft 'add table inet k3srun; delete table inet k3srun'
 fi
-if [ -e /etc/systemd/system/firewall-k3srun-watch.service ]; then systemctl restart --no-block firewall-k3srun-watch.service
-else systemctl stop --no-block firewall-k3srun.service firewall-k3srun-watch.service
+if [ -e /etc/systemd/system/$watch ]; then systemctl restart --no-block $watch
+else systemctl stop --no-block firewall-k3srun.service $watch
 fi
 [ ! -e ufw ] || ufw --force enable
 [ ! -e firewalld ] || systemctl enable --now --no-block firewalld.service

@@ -89,8 +89,9 @@ pub(super) async fn start(words: &[String], folder: &Path) -> Result<Session, op
     }
     // Where it has not come as far as its log, the status is all there is.
     let said = tokio::fs::read_to_string(log).await.unwrap_or_default();
-    let said = if said.trim().is_empty() { format!("ssh ended with {status} and said nothing") } else { said };
-    Err(openssh::Error::Connect(std::io::Error::other(said.trim().to_owned())))
+    let lines: Vec<&str> = said.trim().lines().map(|line| line.strip_prefix("ssh: ").unwrap_or(line)).collect();
+    let said = if lines.is_empty() { format!("ssh ended with {status} and said nothing") } else { lines.join("\n") };
+    Err(openssh::Error::Connect(std::io::Error::other(said)))
 }
 
 /// ssh itself goes on without a file that is not there, and fails later for another reason.
