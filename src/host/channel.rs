@@ -5,6 +5,7 @@
 use std::io::{self, Error, ErrorKind};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
@@ -32,6 +33,10 @@ const CLOSE: u8 = 97;
 /// What may be under way to us, and the largest packet that every implementation takes (RFC 4253, section 6.1).
 const WINDOW: u32 = 1 << 20;
 const PACKET: u32 = 32768;
+
+/// Where a channel was refused, our end of the control socket stays open until this process ends: the master process forgets no
+/// refused channel, and dies (`channel %d: no remote_id`) when it is to close one at the end of such a socket.
+static PARKED: std::sync::Mutex<Vec<(OwnedReadHalf, OwnedWriteHalf)>> = std::sync::Mutex::new(Vec::new());
 
 /// Why the host opened no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +85,7 @@ pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result
                 let (reason, said) = (answer.number()?, answer.text()?);
                 // 1 is SSH_OPEN_ADMINISTRATIVELY_PROHIBITED.
                 let said = String::from_utf8_lossy(said).into_owned();
+                PARKED.lock().unwrap_or_else(PoisonError::into_inner).push((from, to));
                 return Ok(Err(if reason == 1 { Refusal::Prohibited } else { Refusal::Failed(said) }));
             }
             _ => {}

@@ -94,10 +94,12 @@ impl Host {
 
     /// Has a function of `work.sh` look at a path, as whoever may.
     async fn ask(&self, title: &str, verb: &str, path: &str, words: &str) -> Result<super::Output> {
-        if !path.starts_with('/') || path.contains('\n') {
-            return Err(Error::refused(format!("`{path}` is no absolute path of one line")).on(self.name()));
+        if path.is_empty() || path.contains('\n') {
+            return Err(Error::refused(format!("`{path}` is not a path of one line")).on(self.name()));
         }
-        let script = format!("{PATHS}\nask {verb} {} {words}", quote(path));
+        // A relative one begins where the host's shell does: here in the working directory, elsewhere at home.
+        let start = if path.starts_with('/') { "" } else { "\"$PWD\"/" };
+        let script = format!("{PATHS}\nask {verb} {start}{} {words}", quote(path));
         self.check(&script, &ScriptOptions::titled(format!("{title} {path}"))).await
     }
 }

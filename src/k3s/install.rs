@@ -263,7 +263,7 @@ fn download_help(said: &str) -> &'static str {
         "is the host's clock right, and are its ca-certificates installed? Or is a proxy in between? `source` with a path on this machine sends the file instead"
     } else if has(&["404", "403", "410"]) {
         "there is nothing at this address: check `version` and `source`"
-    } else if has(&["too slow", "timed out", "bytes remaining", "connection closed", "read error"]) {
+    } else if has(&["too slow", "timed out", "bytes remaining", "bytes missing", "connection closed", "read error"]) {
         "the connection broke or stalled: run it again. `source` with a path on this machine sends the file instead"
     } else {
         "can this host reach it? `source` with a path on this machine sends the file instead"

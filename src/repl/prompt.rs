@@ -216,7 +216,10 @@ impl Prompt {
     /// The terminal as it is now.
     fn screen(&self) -> Screen {
         let (width, height) = terminal_size::terminal_size_of(std::io::stderr())
-            .map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
+            .map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
+            // Some terminals don't know how large they are.
+            .filter(|(width, _)| *width > 0)
+            .unwrap_or((80, 24));
         Screen { width: width.max(20), lines: Some(height.saturating_sub(3).max(5)), paint: Paint(self.start.color) }
     }
 }

@@ -4,7 +4,8 @@ use rhai::{Array, Blob, Dynamic, Engine, FnPtr, Map};
 
 use crate::host::Output;
 use crate::report::Paint;
-use crate::script::text_of;
+use crate::report::redact::MASK;
+use crate::script::{Secret, text_of};
 
 /// How wide a cell of a table may be.
 const CELL: usize = 40;
@@ -122,6 +123,10 @@ impl Shown<'_> {
 
     /// A value in one line, as it would be written in a script where that is possible.
     fn inline(&self, value: &Dynamic) -> String {
+        // Not even its length shows in how the rest is laid out.
+        if value.is::<Secret>() {
+            return MASK.to_owned();
+        }
         if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
             return format!("{:?}", text.as_str());
         }

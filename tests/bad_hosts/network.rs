@@ -67,15 +67,6 @@ pub const CASES: &[Case] = &[
         status: 2,
     },
     Case {
-        name: "another_customer_has_the_address",
-        broken: &[("tenant", "ip address add 10.77.0.11/24 dev eth0")],
-        mended: &[("tenant", "ip address del 10.77.0.11/24 dev eth0"), ("master", "ip neigh flush dev eth1")],
-        signs: Real,
-        run: Preflight(&[]),
-        deadline: 30,
-        status: 2,
-    },
-    Case {
         name: "packets_are_too_small_for_vxlan",
         broken: &[("master", "ip link set eth1 mtu 1280"), ("worker", "ip link set eth1 mtu 1280")],
         mended: &[("master", "ip link set eth1 mtu 1500"), ("worker", "ip link set eth1 mtu 1500")],

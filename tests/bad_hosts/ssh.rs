@@ -204,7 +204,8 @@ END
         broken: &[("here", "sed -i '1i Host bastion\\n  HostName 198.51.100.77\\n' ssh_config")],
         mended: NOTHING,
         signs: Real,
-        run: Connect("master", "jump: [\"bastion\"], connect_timeout: 3"),
+        // Longer than the kernel takes to find that nobody has the address.
+        run: Connect("master", "jump: [\"bastion\"], connect_timeout: 10"),
         deadline: 30,
         status: 4,
     },
@@ -226,7 +227,7 @@ END
         broken: &[("lab", "cut master.public")],
         mended: &[("lab", "restore master.public")],
         signs: Real,
-        run: Connect("master", "jump: [\"admin\"], connect_timeout: 3"),
+        run: Connect("master", "jump: [\"admin\"], connect_timeout: 10"),
         deadline: 30,
         status: 4,
     },

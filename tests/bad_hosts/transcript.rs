@@ -81,6 +81,14 @@ pub fn normal(text: &str, folder: &Path) -> String {
         (r"takes \d+\.\d ms", "takes N ms"),
         (r"UNKNOWN port \d+", "UNKNOWN port N"),
         (r#"time="[^"]*""#, "time=TIME"),
+        // How often the agent asked, and which way its own balancer said no, is chance.
+        (
+            r#"(?s)msg="Failed to validate connection to cluster at\s+(https://\S+:6443): failed to get CA certs: [^"]*"[^"]*"[^"]*(?:EOF|reset\s+by\s+peer|refused)""#,
+            "msg=\"Failed to validate connection to cluster at $1: REASON\"",
+        ),
+        (r#"(?:( *time=TIME level=error msg="Failed to validate connection[^\n]*REASON"\n))+"#, "$1"),
+        // Each release of curl says it in other words.
+        (r"curl: \(18\) .*", "curl: (18) CUT OFF"),
         (r"[IEWF]\d{4} [\d:.]+ +\d+ ", "E0000 TIME PID "),
         (r"SHA256:[A-Za-z0-9+/]+", "SHA256:FINGERPRINT"),
     ];

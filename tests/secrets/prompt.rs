@@ -23,7 +23,7 @@ pub fn trials() -> Vec<Trial> {
 /// Types lines at the prompt, each when the one before has led to the text beside it; returns what the terminal showed.
 fn converse(folder: &Path, lines: &[(&str, &str)]) -> String {
     let mut child = Command::new("timeout")
-        .args(["60", "script", "-qec", concat!(env!("CARGO_BIN_EXE_k3srun"), "; echo status $?"), "/dev/null"])
+        .args(["60", "script", "-qec", concat!(env!("CARGO_BIN_EXE_k3srun"), " --yes; echo status $?"), "/dev/null"])
         .current_dir(folder)
         .env("XDG_STATE_HOME", folder.join("state"))
         .env("TERM", "xterm")
@@ -40,7 +40,7 @@ fn converse(folder: &Path, lines: &[(&str, &str)]) -> String {
             n => shown.push_str(&without_control(&String::from_utf8_lossy(&piece[..n]))),
         }
         let answer = shown[seen..].find(awaited).map(|at| seen + at);
-        if let Some(at) = answer.filter(|at| shown[*at..].contains("k3srun> "))
+        if let Some(at) = answer.filter(|at| shown[*at..].contains("APPLY> "))
             && let Some((line, answer)) = lines.next()
         {
             seen = at + awaited.len();
@@ -86,7 +86,7 @@ fn typed() -> Step {
             ("1 + 41", "\n42"),
             ("let p = secret(\"correct horse battery\"); p", "\n***"),
             ("let q = secret (\"staple and a blank\"); q", "\n***"),
-            ("local().query(\"echo correct horse battery\").stdout", "\n***"),
+            ("local().query(\"echo correct horse battery\").stdout", "\n\"***\""),
             ("1 +)", "Syntax error"),
             ("secret(\"a parrot and its cage\").no_such_method()", "no_such_method"),
             ("p == secret(\"correct horse battery\")", "\ntrue"),
@@ -108,8 +108,8 @@ fn read() -> Step {
         &[
             ("1 + 41", "\n42"),
             (&line("let p = secret(local().read(\"IN\")); p"), "\n***"),
-            (&line("local().read(\"IN\")"), "\n***"),
-            (&line("local().query(\"cat IN; sleep 0.2; echo d''one\").stdout"), "\n***done"),
+            (&line("local().read(\"IN\")"), "\n\"***\""),
+            (&line("local().query(\"cat IN; sleep 0.2; echo d''one\").stdout"), "\n\"***done\""),
             ("local().run(\"cat >&2; exit 3\", #{ stdin: p })", "exit status 3"),
             ("throw p", "\n  × "),
             ("[p, #{ a: p }]", "\n[***"),
