@@ -1,6 +1,6 @@
 //! k3s on a host: installed from a verified source, configured by typed options, started, watched until its node is ready.
 //!
-//! [`settings`] has a row for every option that goes into config.yaml, [`symptoms`] one for every line of the journal that
+//! `settings` has a row for every option that goes into config.yaml, `symptoms` one for every line of the journal that
 //! we can explain.
 
 pub mod artifact;

@@ -19,7 +19,7 @@ const MOST: u64 = 1 << 30;
 /// Everything that is at a URL, got as `host` would. What may pass in a moment is tried twice more.
 ///
 /// # Errors
-/// With the reason of [`super::send`], or not found; what was said is the error's output.
+/// With the reason of `super::send`, or not found; what was said is the error's output.
 pub async fn download(host: &Host, url: &str) -> Result<Vec<u8>> {
     let mut request = Request::new(Method::GET, Url::parse(url)?);
     request.timeout = STALL;

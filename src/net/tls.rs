@@ -65,7 +65,7 @@ pub async fn secure(stream: Stream, name: &str, trust: &Trust) -> Result<Secured
 /// The chain that is served at `port` of `address` to those who ask for `name`, as `host` sees it.
 ///
 /// # Errors
-/// Those of [`Host::dial`] and [`secure`], all after `limit` at the latest.
+/// Those of [`Host::dial`] and `secure`, all after `limit` at the latest.
 pub async fn served(
     host: &Host,
     address: &str,

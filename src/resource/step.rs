@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::host::{Host, Live, Output, PATHS, ScriptOptions};
 use crate::report::Level;
 
-/// The functions that the scripts of steps may call, besides those of [`PATHS`].
+/// The functions that the scripts of steps may call, besides those of `PATHS`.
 pub(super) const LIBRARY: &str = concat!(include_str!("apply.sh"), include_str!("guard.sh"));
 
 /// The exit status of a step that found the host other than it was read.

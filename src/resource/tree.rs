@@ -16,7 +16,7 @@ use super::{Claim, hands};
 use crate::error::{Error, Result};
 use crate::host::{bytes, quote};
 
-/// What is in folders, as [`Manifest::remote`] reads it.
+/// What is in folders, as `Manifest::remote` reads it.
 const TREE: Reader = Reader {
     name: "tree",
     shell: r#"

@@ -87,7 +87,7 @@ impl World {
     /// As whom something is made at `path`: None for ourselves, else the name of the user.
     ///
     /// # Errors
-    /// Refused where the folder will not be there, as far as one can tell, and those of [`hands::make`].
+    /// Refused where the folder will not be there, as far as one can tell, and those of `hands::make`.
     pub(super) fn room_for(&self, path: &str, wanted: &Attributes) -> Result<Option<String>> {
         let folder = path::parent(path);
         match self.at(folder) {

@@ -54,7 +54,7 @@ pub(super) fn readable(value: Dynamic, secrets: &Secrets) -> Dynamic {
     }
 }
 
-/// Whether [`readable`] has made this of a secret.
+/// Whether `readable` has made this of a secret.
 pub(super) fn is_readable_secret(value: &Dynamic) -> bool {
     value.read_lock::<Map>().is_some_and(|map| map.len() == 1 && map.contains_key(KEY))
 }
