@@ -77,6 +77,8 @@ impl Content {
 fn render(template: &str, vars: &serde_json::Value) -> Result<Vec<u8>, String> {
     let render = || {
         let mut environment = minijinja::Environment::new();
+        // Without it a release build doesn't say which value is undefined.
+        environment.set_debug(true);
         environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
         environment.render_str(template, minijinja::value::Serde(vars))
