@@ -141,9 +141,9 @@ fn good_scripts_have_no_mistakes() {
 #[test]
 fn nothing_to_check_is_bad_input() {
     let (status, text) = check(&[("notes.txt", "")], &["."]);
-    assert_eq!((status, text.lines().next()), (2, Some("error: there is no script in .")));
+    assert_eq!((status, text.lines().next()), (2, Some("error: no scripts in .")));
     let (status, text) = check(&[], &["missing.rhai"]);
-    assert_eq!((status, text.trim()), (2, "error: there is no script missing.rhai"));
+    assert_eq!((status, text.trim()), (2, "error: script not found: missing.rhai"));
     let (status, text) = check(&[], &[]);
     assert_eq!(status, 2, "{text}");
 }

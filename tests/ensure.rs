@@ -297,7 +297,7 @@ fn wrong_options_are_named_with_the_right_ones() {
     for (list, problem) in [
         (r#"file("ROOT/x", #{ contents: "" })"#, "did you mean `content`?"),
         (r#"file("ROOT/x", #{ content: "", mode: 0o644 })"#, "a mode is text of three or four octal digits"),
-        (r#"file("ROOT/x", #{ content: "", mode: "0999" })"#, "\"0999\" is no mode"),
+        (r#"file("ROOT/x", #{ content: "", mode: "0999" })"#, "\"0999\" is not a valid mode"),
         (
             r#"file("ROOT/x", #{ content: "", source: "y" })"#,
             "give one of the options `content`, `template` and `source`",
@@ -307,7 +307,7 @@ fn wrong_options_are_named_with_the_right_ones() {
         (r#"service("x", #{ state: "up" })"#, "`running`"),
         (r#"service("x", #{ restart_on: [1] })"#, "is a list of resources or their ids, not i64"),
         (r#"packages([1])"#, "a name of a package is text, not i64"),
-        (r#"42"#, "the list has a value of type i64 in it, which is no resource"),
+        (r#"42"#, "the list has a value of type i64 in it, which is not a resource"),
     ] {
         let output = folder.ensure(&[], list);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{list}");

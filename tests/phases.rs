@@ -44,7 +44,7 @@ fn an_unknown_phase_is_refused_before_anything_runs() {
         let (status, output, error) = run(PLAYBOOK, &[option, "servr"]);
         assert_eq!((status, output.as_str()), (2, ""));
         let help = "  help: did you mean `server`? the phases are: base, server, verify, other";
-        assert_eq!(error, format!("error: there is no phase `servr`\n{help}"));
+        assert_eq!(error, format!("error: unknown phase `servr`\n{help}"));
     }
     let (status, _, error) = run("print(1)", &["--only", "base"]);
     assert_eq!(status, 2);

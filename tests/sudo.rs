@@ -70,7 +70,7 @@ fn a_host_without_sudo_is_told() {
     std::fs::set_permissions(empty.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let (sshd, user) = (Sshd::with(&format!("SetEnv PATH={}", empty.path().display())), User::create(PASSWORD, None));
     let printed = login(&sshd, &user, "sudo: true");
-    assert!(printed.starts_with("unreachable\nthere is no sudo on the host\ninstall sudo there"), "{printed}");
+    assert!(printed.starts_with("unreachable\nsudo is not installed on the host\ninstall sudo there"), "{printed}");
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn read_and_exists_tell_what_is_there() {
     assert_eq!(Playbook::new(&script).run().printed(), "true\ntrue\nfalse\n");
     fs::write(&file, [0xff, 0xfe]).unwrap();
     let finished = Playbook::new(&format!("local().read(\"{}\")", file.display())).run();
-    assert!(finished.stderr.contains("is no text in UTF-8"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("is not valid UTF-8"), "{}", finished.stderr);
 }
 
 /// A folder with files, folders, links, awkward names and modes.
@@ -198,5 +198,5 @@ fn a_folder_on_the_host_gives_way_to_a_file_only_if_asked() {
 fn a_pattern_that_is_none_is_refused() {
     let finished = Playbook::new("local().sync_dir(\".\", \"/tmp/never\", #{ exclude: [\"[\"] })").run();
     assert_eq!(finished.status, Some(2));
-    assert!(finished.stderr.contains("`[` is no pattern"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("`[` is not a valid pattern"), "{}", finished.stderr);
 }

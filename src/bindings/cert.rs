@@ -207,7 +207,7 @@ pub mod api {
         value(block(&call, &context(&call), cert::status(&kube, name, namespace))?)
     }
 
-    /// Has a certificate of the namespace `default` ordered anew.
+    /// Has a certificate of the namespace `default` ordered again.
     ///
     /// # Example
     /// ```rhai,no_run
@@ -218,7 +218,7 @@ pub mod api {
         renew_with(call, kube, name, Map::new())
     }
 
-    /// Has a certificate ordered anew now: also one that is still valid, and one that cert-manager lets sleep for hours after a
+    /// Has a certificate ordered again now: also one that is still valid, and one that cert-manager lets sleep for hours after a
     /// failure. Correct the cause first: each failure counts for the rate limits. Returns whether it was not being ordered yet.
     /// Option: `namespace` (`default`).
     ///

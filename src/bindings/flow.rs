@@ -268,7 +268,7 @@ pub mod api {
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit(call: NativeCallContext, status: i64) -> Result<Dynamic, Box<EvalAltResult>> {
         let Ok(status) = u8::try_from(status) else {
-            return Err(fail(&call, Error::script(format!("exit(): {status} is no exit status")).help("0 to 255")));
+            return Err(fail(&call, Error::script(format!("exit(): {status} is not an exit status")).help("0 to 255")));
         };
         context(&call).set_exit_status(status);
         Err(EvalAltResult::Exit(Dynamic::UNIT, call.call_position()).into())

@@ -169,7 +169,7 @@ pub mod api {
         })
     }
 
-    /// Reboots the host and waits until it is back with another boot id; the connection, tunnels and locks are made anew.
+    /// Reboots the host and waits until it is back with another boot id; the connection, tunnels and locks are made again.
     /// With `--plan` it is only shown. A failure if it isn't back within five minutes.
     ///
     /// # Example

@@ -55,7 +55,7 @@ pub mod api {
         let value = STANDARD.decode(text.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         match value {
             Some(value) => Ok(secret(call, &value)),
-            None => Err(fail(&call, Error::script("this is no text in base64"))),
+            None => Err(fail(&call, Error::script("this is not valid base64"))),
         }
     }
 

@@ -24,7 +24,7 @@ pub mod api {
     pub fn read(call: NativeCallContext, host: &mut Host, path: &str) -> Result<String, Box<EvalAltResult>> {
         let content = block(&call, &context(&call), host.read(path))?;
         String::from_utf8(content).map_err(|_| {
-            let error = Error::host(format!("{path} is no text in UTF-8")).on(host.name());
+            let error = Error::host(format!("{path} is not valid UTF-8")).on(host.name());
             fail(&call, error.help("fetch it with download(), or let a command on the host look at it"))
         })
     }

@@ -29,7 +29,7 @@ pub mod api {
     ) -> Result<Tunnel, Box<EvalAltResult>> {
         match u16::try_from(port) {
             Ok(port) if port > 0 => block(&call, &context(&call), host.tunnel(address, port)),
-            _ => Err(fail(&call, Error::script(format!("tunnel(): {port} is no port from 1 to 65535")))),
+            _ => Err(fail(&call, Error::script(format!("tunnel(): {port} is not a port from 1 to 65535")))),
         }
     }
 

@@ -63,7 +63,7 @@ impl Chain {
     /// Reads the chain of a certificate.
     pub async fn read(kube: &Kube, namespace: &str, name: &str) -> Result<Self> {
         let Some(certificate) = kube.get(CERTIFICATE, name, Some(namespace)).await? else {
-            return Err(Error::refused(format!("there is no certificate {name} in the namespace {namespace}"))
+            return Err(Error::refused(format!("no certificate {name} in the namespace {namespace}"))
                 .because(Reason::NotFound)
                 .on(kube.host().name())
                 .help("cert::certificate() makes one; cert::status(k) lists all"));

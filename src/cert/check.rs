@@ -55,14 +55,14 @@ pub async fn check(kube: &Kube, name: &str, others: &[Host], options: &CheckOpti
 fn expected(name: &str, options: &CheckOptions) -> Result<Vec<IpAddr>> {
     let letters = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     if name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(letters) {
-        return Err(Error::refused(format!("{name:?} is no host name")).help("for example www.example.org"));
+        return Err(Error::refused(format!("{name:?} is not a valid host name")).help("for example www.example.org"));
     }
     if options.addresses.is_empty() {
         return Err(Error::refused("cert::check() needs the option `addresses`")
             .help("where the name may lead: the public addresses of the workers"));
     }
     let address = |text: &String| {
-        text.parse().map_err(|_| Error::refused(format!("{text:?} in the option `addresses` is no address")))
+        text.parse().map_err(|_| Error::refused(format!("{text:?} in the option `addresses` is not a valid address")))
     };
     options.addresses.iter().map(address).collect()
 }
@@ -140,7 +140,7 @@ fn judge(from: &str, name: &str, expected: &[IpAddr], sights: Vec<Sight>) -> Res
         let (record, six) = (if address.is_ipv6() { "AAAA" } else { "A" }, address.is_ipv6());
         let right = wanted(six);
         finding(
-            format!("the {record} record of {name} leads to {address}, which is no worker"),
+            format!("the {record} record of {name} leads to {address}, which is not a worker"),
             match (six, right.as_str()) {
                 (true, "") => "delete the AAAA record: the ACME server asks at IPv6 first".into(),
                 (true, right) => {

@@ -215,7 +215,7 @@ pub async fn certificate(kube: &Kube, name: &str, options: &CertificateOptions) 
     apply(kube, options.object(name)?).await
 }
 
-/// Has a certificate ordered anew now, also one that sleeps after a failure. Returns whether it was not being ordered yet.
+/// Has a certificate ordered again now, also one that sleeps after a failure. Returns whether it was not being ordered yet.
 ///
 /// # Errors
 /// Refused where there is no such certificate.

@@ -42,7 +42,7 @@ pub fn no_phase(unknown: &str, phases: &[String]) -> Error {
         return Error::refused("the script has no phases to select from").help(help);
     }
     let list = format!("the phases are: {}", phases.join(", "));
-    Error::refused(format!("there is no phase `{unknown}`")).help(
+    Error::refused(format!("unknown phase `{unknown}`")).help(
         match nearest(unknown, phases.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`? {list}"),
             None => list,

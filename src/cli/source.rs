@@ -103,7 +103,7 @@ fn read(from: impl Read) -> io::Result<String> {
 fn unreadable(name: &str, error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => {
-            let error = Error::refused(format!("there is no script {name}"));
+            let error = Error::refused(format!("script not found: {name}"));
             match similar(name) {
                 Some(other) => error.help(format!("did you mean {other}?")),
                 None => error.help("name the file with its path; k3srun --help shows examples"),

@@ -29,7 +29,7 @@ fn roles(draft: &Draft) -> Vec<Finding> {
     let mut findings = Vec::new();
     if draft.nodes.is_empty() {
         let help = "add two tables [[nodes]], one with role = \"master\" and one with role = \"worker\"; cluster.toml.example has them";
-        return vec![Finding::new("there are no nodes", help, place)];
+        return vec![Finding::new("no nodes", help, place)];
     }
     if masters.len() > 1 {
         let labels = masters.iter().map(|(_, field)| (field.place, "a master".to_owned())).collect();

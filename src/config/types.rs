@@ -173,7 +173,7 @@ impl SudoPassword {
     /// The password itself: the variable's value, or the first line of the file.
     ///
     /// # Errors
-    /// When the variable or the file is gone, or is no text.
+    /// When the variable or the file is gone, or is not text.
     pub fn read(&self) -> Result<String, Error> {
         match self {
             Self::Env(name) => std::env::var(name).map_err(|error| {

@@ -301,7 +301,7 @@ pub(super) fn chart(text: &str, source: &Source) -> Result<String, Fault> {
     }
     file(text, source).map(|path| path.display().to_string()).map_err(|fault| match path.is_dir() {
         true => Fault::new(
-            format!("names a directory that is no chart: {}", path.display()),
+            format!("names a directory that is not a chart: {}", path.display()),
             "give the path of a packed chart (.tgz), or of a folder with a Chart.yaml",
         ),
         false => fault,

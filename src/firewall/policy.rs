@@ -131,7 +131,7 @@ impl Policy {
             if opening.to != INTERNET && !self.sources.contains_key(&opening.to) {
                 let known = self.sources.keys().map(String::as_str).chain([INTERNET]);
                 let meant = nearest(&opening.to, known).map(|name| format!("; did you mean {name}?"));
-                found.push(format!("{what}: there is no source {}{}", opening.to, meant.unwrap_or_default()));
+                found.push(format!("{what}: unknown source {}{}", opening.to, meant.unwrap_or_default()));
             }
             if opening.service.len() > 60 || opening.service.contains(|c: char| c.is_control() || "\"\\".contains(c)) {
                 found.push(format!("{what}: the service is a short text without quotes"));
@@ -205,7 +205,7 @@ impl Source {
         if name == INTERNET {
             found.push(format!("{INTERNET} is everybody: it can't be a source of yours"));
         } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(word) || name.len() > 14 {
-            found.push(format!("{name:?} is no name for a source: up to 14 lower-case letters, digits and _"));
+            found.push(format!("{name:?} is not a valid source name: up to 14 lower-case letters, digits and _"));
         }
         if self.networks.as_ref().is_some_and(Vec::is_empty) {
             found.push(format!("the source {name} has no networks, so nobody could use what is open to it"));
@@ -223,7 +223,7 @@ impl Source {
             let stem = interface.strip_suffix('*').unwrap_or(interface);
             let sign = |c: char| c.is_ascii_alphanumeric() || "._-@:".contains(c);
             if stem.is_empty() || interface.len() > 15 || !stem.chars().all(sign) {
-                found.push(format!("{interface:?} is no name of a network interface"));
+                found.push(format!("{interface:?} is not a valid interface name"));
             }
         }
         found
@@ -336,10 +336,10 @@ pub(super) mod tests {
         assert_eq!(
             policy.mistakes(),
             [
-                "\"Office\" is no name for a source: up to 14 lower-case letters, digits and _",
+                "\"Office\" is not a valid source name: up to 14 lower-case letters, digits and _",
                 "the source Office has no networks, so nobody could use what is open to it",
                 "the source all needs networks, interfaces or both",
-                "6443/tcp: there is no source wroker; did you mean worker?",
+                "6443/tcp: unknown source wroker; did you mean worker?",
                 "22/tcp is opened to admin twice",
             ]
         );

@@ -65,7 +65,8 @@ impl<'de> Deserialize<'de> for Ports {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Ports, E> {
-                Ports::parse(text).ok_or_else(|| E::custom(format!("{text} is no port from 1 to 65535, nor a range")))
+                Ports::parse(text)
+                    .ok_or_else(|| E::custom(format!("{text} is not a port from 1 to 65535 or a range of ports")))
             }
         }
         deserializer.deserialize_any(Text)

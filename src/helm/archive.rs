@@ -47,7 +47,7 @@ impl Archive {
             std::fs::read(path).and_then(|data| archive.unpack(&data, ""))
         };
         let unusable = |why: String| {
-            Error::refused(format!("{} is no chart: {why}", path.display()))
+            Error::refused(format!("{} is not a chart: {why}", path.display()))
                 .help("a chart is a folder with a Chart.yaml, or the archive (.tgz) that `helm package` makes of one")
         };
         read.map_err(|error| unusable(error.to_string()))?;
@@ -132,7 +132,7 @@ impl Archive {
         Ok(all)
     }
 
-    /// The sha256 of all names and contents, for a chart that is no file.
+    /// The sha256 of all names and contents, for a chart that is not a file.
     pub fn sum(&self) -> String {
         let list: String = self.0.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content))).collect();
         sha256(list.as_bytes())

@@ -72,7 +72,7 @@ pub(super) fn check(options: &ClientOptions) -> Result<()> {
     let Some(path) = &options.binary else { return Ok(()) };
     let problem = match std::fs::metadata(path) {
         Err(error) => format!("can't read {}: {error}", path.display()),
-        Ok(file) if !file.is_file() => format!("{} is no file", path.display()),
+        Ok(file) if !file.is_file() => format!("{} is not a file", path.display()),
         Ok(file) if file.permissions().mode() & 0o111 == 0 => format!("{} is not executable", path.display()),
         Ok(_) => return Ok(()),
     };
@@ -181,7 +181,7 @@ mod tests {
             check(&ClientOptions { binary: Some(path.to_owned()), ..Default::default() }).unwrap_err().message
         };
         assert!(said(&file).starts_with("can't read"));
-        assert!(said(folder.path()).ends_with("is no file"));
+        assert!(said(folder.path()).ends_with("is not a file"));
         std::fs::write(&file, "").unwrap();
         assert!(said(&file).ends_with("is not executable"));
     }

@@ -58,7 +58,7 @@ impl ChartSource {
         let refuse = |message: String, help: &str| Err(Error::refused(message).help(help.to_owned()));
         if chart.is_empty() || chart.starts_with('-') {
             return refuse(
-                format!("{chart:?} is no chart"),
+                format!("{chart:?} is not a chart"),
                 "give a name with `repo` or `bundle`, a path, an https address or oci://..",
             );
         }
@@ -66,7 +66,7 @@ impl ChartSource {
             && hex(digest).is_none()
         {
             return refuse(
-                format!("{digest:?} is no sha256"),
+                format!("{digest:?} is not a valid sha256"),
                 "`digest` is 64 hexadecimal digits, with or without `sha256:` before them",
             );
         }
@@ -75,7 +75,7 @@ impl ChartSource {
                 refuse("`repo` and `bundle` exclude each other".into(), "a bundle is what stands in for the repository")
             }
             (Some(repo), None) if !repo.starts_with("https://") && !repo.starts_with("http://") => refuse(
-                format!("{repo:?} is no address of a repository"),
+                format!("{repo:?} is not a valid repository address"),
                 "e.g. https://traefik.github.io/charts; charts of a registry are named oci://.. as `chart`",
             ),
             (Some(_), None) if self.version.is_none() => refuse(
@@ -93,10 +93,9 @@ impl ChartSource {
             },
             (None, None) if chart.starts_with("https://") || chart.starts_with("http://") => Ok(Place::Address),
             (None, None) if Path::new(chart).exists() => Ok(Place::Here(chart.into())),
-            (None, None) => refuse(
-                format!("there is no chart at {chart}"),
-                "give `repo` or `bundle` with a name; or check the path",
-            ),
+            (None, None) => {
+                refuse(format!("no chart at {chart}"), "give `repo` or `bundle` with a name; or check the path")
+            }
         }
     }
 

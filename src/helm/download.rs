@@ -20,7 +20,7 @@ async fn fetch(run: &Run, url: &str) -> Result<Vec<u8>> {
 
 /// A small text from the internet.
 pub(super) async fn text(run: &Run, url: &str) -> Result<String> {
-    String::from_utf8(fetch(run, url).await?).map_err(|_| Error::host(format!("what is at {url} is no text")))
+    String::from_utf8(fetch(run, url).await?).map_err(|_| Error::host(format!("what is at {url} is not text")))
 }
 
 /// A file that must have this sha256.

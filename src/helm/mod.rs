@@ -65,7 +65,7 @@ pub fn client(kube: &Kube, options: ClientOptions) -> Result<Helm> {
 fn check_name(what: &str, name: &str) -> Result<()> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || name.len() > 53 || !name.chars().all(good) || name.starts_with('-') || name.ends_with('-') {
-        return Err(Error::refused(format!("{name:?} is no name of a {what}"))
+        return Err(Error::refused(format!("{name:?} is not a valid {what} name"))
             .help("at most 53 small letters, digits and dashes, with a letter or digit at both ends"));
     }
     Ok(())

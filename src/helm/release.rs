@@ -135,7 +135,7 @@ pub(super) async fn read(kube: &Kube, record: &Record, namespace: &str) -> Resul
 pub(super) fn decode(kube: &Kube, secret: &Value) -> Result<Release> {
     unpack(secret).map_err(|why| {
         let name = secret["metadata"]["name"].as_str().unwrap_or_default();
-        Error::host(format!("the Secret {name} is no release that Helm has written: {why}"))
+        Error::host(format!("the Secret {name} is not a release that Helm has written: {why}"))
             .on(kube.host().name())
             .help("`helm history` shows the revisions; a broken one can be removed with `kubectl delete secret`")
     })

@@ -50,7 +50,7 @@ pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Erro
         unreachable(
             format!("the host key of {address} is not the one in known_hosts"),
             format!(
-                "someone may listen in, or the machine was set up anew. If you know it was: ssh-keygen -R {host}, then connect once with ssh and compare the fingerprint"
+                "someone may listen in, or the machine was reinstalled. If you know it was: ssh-keygen -R {host}, then connect once with ssh and compare the fingerprint"
             ),
         )
     } else if has("host key verification failed") || has("host key is known for") {

@@ -130,7 +130,7 @@ impl Facts {
         let text_of = |key: &str| values.get(key).map(|value| (*value).to_owned()).unwrap_or_default();
         let number = |key: &str| -> Result<u64> {
             let value = text_of(key);
-            value.parse().map_err(|_| Error::host(format!("its {key} is no number: `{value}`")))
+            value.parse().map_err(|_| Error::host(format!("its {key} is not a number: `{value}`")))
         };
         let os_of = |key: &str| os.get(key).map(|value| value.trim_matches(['"', '\'']).to_owned()).unwrap_or_default();
         let mib_of = |key: &str| {
@@ -201,6 +201,6 @@ mod tests {
 
     #[test]
     fn a_missing_number_is_named() {
-        assert_eq!(Facts::parse("cpus=many\n").unwrap_err().message, "its cpus is no number: `many`");
+        assert_eq!(Facts::parse("cpus=many\n").unwrap_err().message, "its cpus is not a number: `many`");
     }
 }

@@ -65,7 +65,7 @@ impl Host {
     /// Refused where another run holds it, with who, since when, and what to do.
     pub async fn lock(&self, name: &str, script: &str) -> Result<()> {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            return Err(Error::refused(format!("`{name}` is no name for a lock"))
+            return Err(Error::refused(format!("`{name}` is not a valid lock name"))
                 .on(self.name())
                 .help("use letters, digits, dashes, dots and underscores"));
         }
@@ -134,7 +134,7 @@ impl Host {
         }
     }
 
-    /// Takes the locks again after the connection was made anew.
+    /// Takes the locks again after the connection was made again.
     pub(super) async fn restore_locks(&self) -> Result<()> {
         let lost = std::mem::take(&mut *self.0.locks.lock().await);
         for lock in lost {

@@ -336,7 +336,7 @@ impl Host {
     }
 
     /// A shell for one request: an idle one, or a new one if there is none. Where the connection was lost since the
-    /// last request, it is made anew.
+    /// last request, it is made again.
     async fn lease(&self) -> Result<Lease<'_>> {
         let permit = self.0.permits.acquire().await.ok();
         let generation = self.reconnect().await?;
@@ -367,7 +367,7 @@ impl Host {
         Ok(generation)
     }
 
-    /// Makes sure that tunnels lead to the host: where the connection was lost, it and they are made anew. Asks only ssh's
+    /// Makes sure that tunnels lead to the host: where the connection was lost, it and they are made again. Asks only ssh's
     /// master process here while the connection is there.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ walk() {
       ;;
     16384) ;;
     *)
-      why="$1 is no directory"
+      why="$1 is not a directory"
       return 1
       ;;
     esac

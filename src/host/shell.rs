@@ -53,7 +53,8 @@ impl Shell {
         };
         match tokio::time::timeout(limit, start).await {
             Ok(uid) => {
-                shell.uid = u32::try_from(uid?).map_err(|_| Error::unreachable("`id -u` on the host is no number"))?;
+                shell.uid =
+                    u32::try_from(uid?).map_err(|_| Error::unreachable("`id -u` on the host is not a number"))?;
                 Ok(shell)
             }
             Err(_) => {

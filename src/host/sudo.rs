@@ -68,7 +68,7 @@ pub(super) async fn pass(pipes: &mut Pipes, password: Option<&str>, traffic: &Tr
 fn explain(said: &str) -> Error {
     let lower = said.to_lowercase();
     let (message, help) = if lower.contains("not found") || lower.contains("no such file") {
-        ("there is no sudo on the host", "install sudo there (apt-get install sudo), or log in as root")
+        ("sudo is not installed on the host", "install sudo there (apt-get install sudo), or log in as root")
     } else if lower.contains("not in the sudoers")
         || lower.contains("may not run sudo")
         || lower.contains("not allowed")
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn what_sudo_says_becomes_a_remedy() {
         let message = |said| explain(said).message;
-        assert_eq!(message("sh: 1: exec: sudo: not found"), "there is no sudo on the host");
+        assert_eq!(message("sh: 1: exec: sudo: not found"), "sudo is not installed on the host");
         assert_eq!(message("ops is not in the sudoers file."), "the user may not use sudo");
         assert_eq!(message("sudo: sorry, you must have a tty to run sudo"), "sudo wants a terminal");
         assert_eq!(message("?"), "sudo did not start a shell");

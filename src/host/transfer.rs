@@ -48,7 +48,7 @@ impl Host {
     pub async fn download(&self, remote: &str, local: &Path) -> Result<bool> {
         let text = self.ask("look at", "1000 describe", remote, "").await?.text();
         let Some(found) = Found::parse(&text) else {
-            return Err(Error::host(format!("there is no file {remote}")).on(self.name()));
+            return Err(Error::host(format!("no such file: {remote}")).on(self.name()));
         };
         let report = self.0.run.report();
         if digest(local).await.is_ok_and(|sha256| sha256 == found.sha256) {

@@ -127,7 +127,7 @@ impl Host {
         })
     }
 
-    /// Opens the tunnels again, at the same ports, after the connection was made anew.
+    /// Opens the tunnels again, at the same ports, after the connection was made again.
     pub(super) async fn restore_tunnels(&self) -> Result<()> {
         let forwards = self.0.forwards.lock().await.clone();
         for forward in &forwards {

@@ -101,7 +101,7 @@ link() {
 
 # swap_line PATH TEXT LINE OWNER GROUP: a file that only OWNER may read, with LINE in place of the lines with TEXT in them.
 swap_line() {
-  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stale "$1 is no regular file"; fi
+  if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then stale "$1 is not a regular file"; fi
   beside "$1"
   {
     if [ -f "$1" ]; then head -c 1048576 -- "$1" | grep -vF -- "$2" || :; fi
@@ -145,7 +145,7 @@ unchanged() {
   [ "${is%% *}" = "$2" ] || stale "$1 is no longer as it was read"
 }
 
-# compare PATH SUM: prints `same` where a file has this sha256, else `large`, or `differs` and its content; `odd` for what is no file,
+# compare PATH SUM: prints `same` where a file has this sha256, else `large`, or `differs` and its content; `odd` for what is not a file,
 # nothing where there is none.
 compare() {
   if [ -L "$1" ] || { [ -e "$1" ] && [ ! -f "$1" ]; }; then
@@ -164,7 +164,7 @@ compare() {
 
 # content PATH: prints it.
 content() {
-  [ -z "$acting" ] || [ -f "$1" ] || refuse "$1 is no regular file"
+  [ -z "$acting" ] || [ -f "$1" ] || refuse "$1 is not a regular file"
   cat -- "$1"
 }
 
@@ -178,7 +178,7 @@ describe() {
 
 # piece PATH SIZE NUMBER: prints this piece of a file.
 piece() {
-  [ -f "$1" ] || refuse "$1 is no file any more"
+  [ -f "$1" ] || refuse "$1 is no longer a file"
   dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null
 }
 

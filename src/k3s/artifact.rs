@@ -62,7 +62,7 @@ impl TryFrom<Fields> for Source {
             (None, None, None) if check.is_none() => Ok(Source::Release),
             (None, None, None) => Err("a checksum without `url` or `path`".into()),
             (Some(url), None, None) if is_url(&url) => Ok(Source::Url(url, check)),
-            (Some(url), None, None) => Err(format!("{url:?} is no address that begins with https://")),
+            (Some(url), None, None) => Err(format!("{url:?} is not an address that begins with https://")),
             (None, Some(path), None) => Ok(Source::File(path, check)),
             (None, None, Some(path)) if check.is_none() => Ok(Source::Bundle(path)),
             (None, None, Some(_)) => Err("a bundle brings its own list of checksums".into()),
@@ -99,7 +99,7 @@ impl Arch {
             "aarch64" | "arm64" => Ok(Arch { name: "arm64", suffix: "-arm64" }),
             "armv7l" | "armv6l" | "arm" => Ok(Arch { name: "arm", suffix: "-armhf" }),
             "s390x" => Ok(Arch { name: "s390x", suffix: "-s390x" }),
-            other => Err(Error::refused(format!("there is no release of k3s for the processor {other}"))
+            other => Err(Error::refused(format!("k3s has no release for the processor {other}"))
                 .help("k3s is released for amd64, arm64, arm and s390x")),
         }
     }
@@ -330,7 +330,7 @@ mod tests {
             (json!({ "url": "https://a/k3s", "path": "k3s" }), "give one of `url`, `path` and `bundle`"),
             (json!({ "path": "k3s", "sha256": "12" }), "`sha256` must be 64 hexadecimal digits"),
             (json!({ "path": "k3s", "sha256": "1", "sums": "x" }), "give one of `sha256` and `sums`"),
-            (json!({ "url": "k3s" }), "\"k3s\" is no address that begins with https://"),
+            (json!({ "url": "k3s" }), "\"k3s\" is not an address that begins with https://"),
             (json!({ "sums": "x" }), "a checksum without `url` or `path`"),
         ] {
             assert_eq!(source(value).unwrap_err(), message);

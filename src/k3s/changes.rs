@@ -50,7 +50,7 @@ pub fn compare(role: Role, facts: &Facts, old: &Values, new: &Values) -> Result<
         all => format!("settings can't be changed on a running cluster:\n  {}", all.join("\n  ")),
     };
     Err(Error::refused(message).help(
-        "put the old values back into your options; to get the new ones, set the cluster up anew \
+        "put the old values back into your options; to get the new ones, create the cluster again \
          on fresh machines and restore what it carried",
     ))
 }

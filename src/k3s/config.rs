@@ -92,10 +92,10 @@ fn parse(yaml: &str) -> Result<Values> {
     let map = match serde_yaml_ng::from_str::<Value>(yaml).map_err(|error| bad(error.to_string()))? {
         Value::Mapping(map) => map,
         Value::Null => return Ok(values),
-        _ => return Err(bad("it is no map".into())),
+        _ => return Err(bad("it is not a map".into())),
     };
     for (key, value) in map {
-        let Value::String(key) = key else { return Err(bad("a key is no text".into())) };
+        let Value::String(key) = key else { return Err(bad("a key is not a string".into())) };
         let items = match value {
             Value::Sequence(items) => items.iter().map(scalar).collect::<Option<Vec<_>>>(),
             Value::Null => Some(Vec::new()),

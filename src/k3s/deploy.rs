@@ -178,7 +178,7 @@ fn check(host: &Host, options: &Options, facts: &Facts, new: &Values) -> Result<
         let message =
             format!("this host already is a k3s {}: no k3s {} can run beside it", role.other().name(), role.name());
         return Err(Error::refused(message).help(
-            "give the host its old role back in your options, or set the machine up anew (the uninstall script of the \
+            "give the host its old role back in your options, or reinstall the machine (the uninstall script of the \
              official installer does it, too, where that installed k3s)",
         ));
     }

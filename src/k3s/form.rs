@@ -41,7 +41,7 @@ pub fn read(form: Form, value: &Value) -> Result<Vec<String>, String> {
             match taints.iter().find(|taint| Taint::parse(taint).is_none()) {
                 None => Ok(taints),
                 Some(taint) => Err(format!(
-                    "{taint:?} is no taint: one is key=value:Effect, with NoSchedule, PreferNoSchedule or NoExecute"
+                    "{taint:?} is not a valid taint: one is key=value:Effect, with NoSchedule, PreferNoSchedule or NoExecute"
                 )),
             }
         }
@@ -67,7 +67,7 @@ fn list(value: &Value) -> Result<Vec<String>, String> {
 fn joined(value: &Value, what: &str, valid: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
     let items = list(value)?;
     match items.iter().flat_map(|item| item.split(',')).find(|item| !valid(item)) {
-        Some(item) => Err(format!("{item:?} is no {what}")),
+        Some(item) => Err(format!("{item:?} is not a valid {what}")),
         None => Ok(vec![items.join(",")]),
     }
 }
@@ -85,9 +85,9 @@ fn labels(value: &Value) -> Result<Vec<String>, String> {
         _ => list(value)?,
     };
     match labels.iter().find(|label| !is_label(label)) {
-        Some(label) => {
-            Err(format!("{label:?} is no label: one is key=value, of letters, digits, - _ . and one / in the key"))
-        }
+        Some(label) => Err(format!(
+            "{label:?} is not a valid label: one is key=value, of letters, digits, - _ . and one / in the key"
+        )),
         None => Ok(labels),
     }
 }
@@ -183,8 +183,8 @@ mod tests {
             (Form::Number, json!(-1), "must be a whole number"),
             (Form::Mode, json!(600), "must be octal permission bits as text, e.g. \"600\""),
             (Form::Mode, json!("0999"), "must be octal permission bits as text, e.g. \"600\""),
-            (Form::Addresses, json!(["10.0.0.1", "10.0.0"]), "\"10.0.0\" is no IP address"),
-            (Form::Networks, json!("10.42.0.0"), "\"10.42.0.0\" is no network, e.g. 10.42.0.0/16"),
+            (Form::Addresses, json!(["10.0.0.1", "10.0.0"]), "\"10.0.0\" is not a valid IP address"),
+            (Form::Networks, json!("10.42.0.0"), "\"10.42.0.0\" is not a valid network, e.g. 10.42.0.0/16"),
             (Form::OneOf(&["a", "b"]), json!("c"), "\"c\" is none of a, b"),
             (Form::Words, json!([1]), "must be a text"),
             (Form::Text, json!(""), "must not be empty or contain control characters"),
@@ -192,8 +192,8 @@ mod tests {
         for (form, value, message) in wrong {
             assert_eq!(read(form, &value).unwrap_err(), message);
         }
-        assert!(read(Form::Taints, &json!(["node-role=master:NoWay"])).unwrap_err().contains("is no taint"));
-        assert!(read(Form::Labels, &json!(["node role=x"])).unwrap_err().contains("is no label"));
+        assert!(read(Form::Taints, &json!(["node-role=master:NoWay"])).unwrap_err().contains("is not a valid taint"));
+        assert!(read(Form::Labels, &json!(["node role=x"])).unwrap_err().contains("is not a valid label"));
     }
 
     #[test]

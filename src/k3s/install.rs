@@ -45,7 +45,7 @@ pub fn image_target(data: &str, path: &Path) -> Result<String> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     match is_archive(&name) && !name.contains(char::is_whitespace) {
         true => Ok(format!("{data}/agent/images/{name}")),
-        false => Err(Error::refused(format!("{} is no archive of images that k3s would import", path.display()))
+        false => Err(Error::refused(format!("{} is not an archive of images that k3s would import", path.display()))
             .help("its name must end with .tar, .tar.gz, .tar.zst, .tar.lz4 or .tar.bz2, and have no blanks")),
     }
 }

@@ -32,7 +32,7 @@ pub async fn kubeconfig(host: &Host, options: &KubeconfigOptions) -> Result<Kube
     let script = "cat /etc/rancher/k3s/k3s.yaml";
     let output = host.script(script, &ScriptOptions::titled("reading the kubeconfig").timeout(30)).await?;
     if output.status != 0 {
-        return Err(Error::host("there is no kubeconfig on this host")
+        return Err(Error::host("no kubeconfig on this host")
             .on(host.name())
             .help("k3s writes it on servers, when they start: is this the server, and is k3s up?"));
     }

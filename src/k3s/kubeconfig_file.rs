@@ -49,7 +49,7 @@ pub struct Merged {
 /// at once, with mode 0600, and there is a copy of what it was. In a plan only told.
 ///
 /// # Errors
-/// Refused, with nothing changed, where the file is no kubeconfig or can't be written; host where the server has none.
+/// Refused, with nothing changed, where the file is not a kubeconfig or can't be written; host where the server has none.
 pub async fn merge_kubeconfig(host: &Host, options: &MergeOptions) -> Result<Merged> {
     if options.name.is_empty() {
         return Err(Error::refused("the cluster needs a name").help("pass it as `name`"));

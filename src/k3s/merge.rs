@@ -23,7 +23,8 @@ pub(super) struct Entry {
 /// Refused for what is none. What stands in it is not told.
 pub(super) fn read(text: &str) -> Result<Mapping> {
     let refused = |why: &str| {
-        Error::refused(format!("it is no kubeconfig: {why}")).help("nothing was changed; mend it, or name another file")
+        Error::refused(format!("it is not a kubeconfig: {why}"))
+            .help("nothing was changed; fix it, or name another file")
     };
     let parsed: Value = serde_yaml_ng::from_str(text).map_err(|error| {
         refused(&error.location().map_or("it is no YAML".into(), |at| format!("line {} is no YAML", at.line())))
@@ -31,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<Mapping> {
     let mut config = match parsed {
         Value::Null => Mapping::new(),
         Value::Mapping(config) => config,
-        _ => return Err(refused("it is no map")),
+        _ => return Err(refused("it is not a map")),
     };
     if config.get("kind").is_some_and(|kind| kind != "Config") {
         return Err(refused("its kind is not Config"));
@@ -45,7 +46,7 @@ pub(super) fn read(text: &str) -> Result<Mapping> {
         match config.get(list) {
             None | Some(Value::Null) => drop(config.insert(list.into(), Value::Sequence(Vec::new()))),
             Some(Value::Sequence(items)) if items.iter().all(|item| item["name"].is_string()) => {}
-            Some(_) => return Err(refused(&format!("its {list} are no list of things with names"))),
+            Some(_) => return Err(refused(&format!("its {list} are not a list of things with names"))),
         }
     }
     Ok(config)
@@ -148,7 +149,10 @@ mod tests {
             ["- hush", "kind: Pod", "clusters: hush", "users:\n- hush", "users: {hush", "contexts:\n- user: hush"]
         {
             let error = read(text).unwrap_err();
-            assert!(error.message.starts_with("it is no kubeconfig: ") && !error.message.contains("hush"), "{error}");
+            assert!(
+                error.message.starts_with("it is not a kubeconfig: ") && !error.message.contains("hush"),
+                "{error}"
+            );
         }
     }
 }

@@ -104,7 +104,7 @@ impl<'de> Visitor<'de> for OfRole {
                 "version" => {
                     let text = map.next_value::<String>()?;
                     let parsed = text.parse::<K3sVersion>().map_err(|()| {
-                        A::Error::custom(format!("{text:?} is no release of k3s; one is named like v1.36.5+k3s1"))
+                        A::Error::custom(format!("{text:?} is not a release of k3s; one is named like v1.36.5+k3s1"))
                     })?;
                     version = Some(parsed);
                 }
@@ -116,7 +116,7 @@ impl<'de> Visitor<'de> for OfRole {
                 "server_ip" if role == Role::Agent => {
                     let text = map.next_value::<String>()?;
                     let ip: IpAddr =
-                        text.parse().map_err(|_| A::Error::custom(format!("{text:?} is no IP address")))?;
+                        text.parse().map_err(|_| A::Error::custom(format!("{text:?} is not a valid IP address")))?;
                     server_url = Some(url_of(ip));
                 }
                 "server_url" if role == Role::Agent => {

@@ -66,7 +66,7 @@ pub async fn begin(host: &Host, role: Role, action: &str) -> Result<Watch> {
     match output.status {
         0 => {}
         NO_TOKEN => {
-            return Err(Error::host(format!("there is no token in {}", output.text().trim())).on(host.name()).help(
+            return Err(Error::host(format!("no token in {}", output.text().trim())).on(host.name()).help(
                 "a file of /etc/rancher/k3s/config.yaml.d on the host names it (token-file): take that line away",
             ));
         }
@@ -100,7 +100,7 @@ struct Line {
 /// something answers at a port means nothing: a server that is starting does. `url` is where an agent's server is.
 ///
 /// # Errors
-/// Host, with cause and remedy, as soon as the journal shows an error that waiting doesn't mend, when k3s keeps dying, or
+/// Host, with cause and remedy, as soon as the journal shows an error that waiting doesn't fix, when k3s keeps dying, or
 /// when the time is up.
 pub async fn wait(host: &Host, options: &Options, url: Option<&str>, facts: &Facts, watch: &Watch) -> Result<Facts> {
     let role = options.role;

@@ -1,5 +1,5 @@
 # Makes systemd read, enable and (re)start $unit without waiting for it. Prints which start ran before, and a place in
-# the journal: what is read after it belongs to the new start. Exit status 8: there is no token at the path that it prints.
+# the journal: what is read after it belongs to the new start. Exit status 8: no token at the path that it prints.
 set -e
 if [ "$unit" = k3s-agent ]; then
   # An agent waits in silence for a file that isn't there, and doesn't end while it does.

@@ -33,7 +33,7 @@ const fn agent(verdict: Verdict, fragment: &'static str, cause: &'static str, re
 
 const SYSCTLS: &str = "set vm.overcommit_memory=1 vm.panic_on_oom=0 kernel.panic=10 kernel.panic_on_oops=1 \
      kernel.keys.root_maxkeys=1000000 kernel.keys.root_maxbytes=25000000 in a file of /etc/sysctl.d, and load it";
-const REJOIN: &str = "if this machine was set up anew under its old name: `k3s kubectl delete node NAME` on the server, then \
+const REJOIN: &str = "if this machine was reinstalled under its old name: `k3s kubectl delete node NAME` on the server, then \
      run again. If another machine has this name: give this one a name of its own (node_name)";
 const NEW_TOKEN: &str = "let k3srun read the token from the server's host (option `server`) instead of passing one";
 const REACH: &str = "is k3s up on the server, its address right, and 6443/tcp open from this host?";
@@ -116,7 +116,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     agent(
         Permanent,
         "token CA hash does not match",
-        "the token belongs to another cluster, or the server was set up anew",
+        "the token belongs to another cluster, or the server was reinstalled",
         NEW_TOKEN,
     ),
     agent(Permanent, "invalid token CA hash length", "the token is cut off", NEW_TOKEN),

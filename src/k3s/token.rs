@@ -35,7 +35,7 @@ impl Token {
         });
         match valid {
             true => Ok(Token(text.to_owned())),
-            false => Err(Error::refused("this is no token in full").help(
+            false => Err(Error::refused("this is not a complete token").help(
                 "one looks like K10<64 digits>::server:<password>; without the first part an agent would trust any server",
             )),
         }
@@ -68,7 +68,7 @@ pub async fn token(host: &Host) -> Result<Token> {
     let text = output.text();
     let text = text.trim();
     if output.status != 0 || text.is_empty() {
-        return Err(Error::host("there is no token on this host")
+        return Err(Error::host("no token on this host")
             .on(host.name())
             .help("the server makes it when it starts for the first time: k3s::server() has to come first"));
     }

@@ -45,7 +45,7 @@ struct Wanted {
 /// Reads YAML of one or several documents; lists of objects are taken apart.
 ///
 /// # Errors
-/// Refused with the number of the document that is no object.
+/// Refused with the number of the document that is not an object.
 ///
 /// ```
 /// let text = "kind: A\n---\nkind: List\nitems:\n- kind: B\n---\n";
@@ -64,7 +64,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>> {
                 _ => return Err(bad("a List without items".into())),
             },
             Value::Object(_) => objects.push(value),
-            _ => return Err(bad("it is no object".into())),
+            _ => return Err(bad("it is not an object".into())),
         }
     }
     Ok(objects)
@@ -107,7 +107,7 @@ impl Kube {
     /// isn't written. In a plan only that is done.
     ///
     /// # Errors
-    /// Refused for what is no object, host with what the API server said.
+    /// Refused for what is not an object, host with what the API server said.
     pub async fn apply(&self, objects: Vec<Value>, options: &ApplyOptions) -> Result<Applied> {
         let wanted = wanted(objects, options)?;
         let run = self.host().run_context();
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_broken_document_is_named() {
         let error = documents("kind: A\n---\n- b\n").unwrap_err();
-        assert_eq!(error.message, "document 2 of the YAML can't be read: it is no object");
+        assert_eq!(error.message, "document 2 of the YAML can't be read: it is not an object");
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn refusal(what: &str, status: &Status) -> Error {
             "another program manages these fields: leave them out, or take them over with the option `force`",
         ),
         409 => (Reason::Conflict, "the object was changed at the same moment: run it again"),
-        410 => (Reason::Gone, "what was asked for is too long ago: read anew"),
+        410 => (Reason::Gone, "what was asked for is too long ago: read again"),
         // The fields are checked in two places; the second one calls it an internal error.
         500 if said.contains("typed patch object") => {
             (Reason::Invalid, "correct the object: the message names the field")

@@ -104,7 +104,7 @@ impl Kube {
 }
 
 impl Follow {
-    /// The next line; nothing when the container has ended. A lost connection is made anew, and no line is lost. May be
+    /// The next line; nothing when the container has ended. A lost connection is made again, and no line is lost. May be
     /// dropped and called again.
     ///
     /// # Errors

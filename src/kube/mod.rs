@@ -75,14 +75,14 @@ pub async fn connect(host: &Host, kubeconfig: Kubeconfig) -> Result<Kube> {
     let server = config.cluster_url.host().unwrap_or("127.0.0.1").trim_matches(['[', ']']).to_owned();
     let tunnel = host.tunnel(&server, config.cluster_url.port_u16().unwrap_or(6443)).await?;
     let url = format!("https://{}:{}", tunnel.address(), tunnel.port());
-    config.cluster_url = url.parse().map_err(|_| unusable(format!("{url} is no address")))?;
+    config.cluster_url = url.parse().map_err(|_| unusable(format!("{url} is not a valid address")))?;
     for cluster in through.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         cluster.server = Some(url.clone());
         cluster.tls_server_name = Some(server.clone());
     }
     config.tls_server_name = Some(server);
     config.connect_timeout = Some(Duration::from_secs(10));
-    // A watch that hears nothing for so long begins anew.
+    // A watch that hears nothing for so long starts again.
     config.read_timeout = Some(Duration::from_secs(60));
     // What to ask again, and how long, is decided for each request (`link`); an eviction, for one, has to be told the refusal.
     config.default_retry = false;

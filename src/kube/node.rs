@@ -116,7 +116,7 @@ impl Kube {
     async fn pods_on(&self, node: &str) -> Result<Vec<Value>> {
         let fields = Some(format!("spec.nodeName={node}"));
         if self.get("node", node, None).await?.is_none() {
-            return Err(Error::refused(format!("there is no node {node}"))
+            return Err(Error::refused(format!("no such node: {node}"))
                 .because(Reason::NotFound)
                 .on(self.host().name())
                 .help("k.get(\"nodes\") lists them"));

@@ -76,10 +76,10 @@ impl Kube {
     /// What the API server answers to a GET of this path, e.g. `/readyz?verbose`.
     pub async fn raw(&self, path: &str) -> Result<String> {
         if !path.starts_with('/') {
-            return Err(Error::refused(format!("{path:?} is no path: it must begin with /")));
+            return Err(Error::refused(format!("{path:?} is not a valid path: it must begin with /")));
         }
         let request = ::http::Request::get(path).body(Vec::new());
-        let request = request.map_err(|error| Error::refused(format!("{path:?} is no path: {error}")))?;
+        let request = request.map_err(|error| Error::refused(format!("{path:?} is not a valid path: {error}")))?;
         self.read_only(&format!("GET {path}"), || self.client.request_text(request.clone())).await
     }
 }

@@ -53,7 +53,7 @@ pub enum Sight {
     Deleted(Value),
 }
 
-/// A watch that goes on until it is dropped. A lost connection is made anew; what happened meanwhile is told then.
+/// A watch that goes on until it is dropped. A lost connection is made again; what happened meanwhile is told then.
 pub struct Watch {
     kube: Kube,
     resource: Resource,
@@ -61,7 +61,7 @@ pub struct Watch {
     list: ListParams,
     /// What was told last, by uid.
     known: BTreeMap<String, Value>,
-    /// Up to where everything was seen; none where it must be read anew.
+    /// Up to where everything was seen; none where it must be read again.
     version: Option<String>,
     stream: Option<BoxStream<'static, ::kube::Result<WatchEvent<DynamicObject>>>>,
     opened: Instant,

@@ -78,9 +78,9 @@ impl Request {
     /// Sets a header; one of the same name is replaced.
     ///
     /// # Errors
-    /// Refused for what is no header; its value is not shown.
+    /// Refused for what is not a valid header; its value is not shown.
     pub fn header(&mut self, name: &str, value: &str) -> Result<()> {
-        let refused = || Error::refused(format!("{name:?} is no header, or has no value of one line"));
+        let refused = || Error::refused(format!("{name:?} is not a valid header, or has no value of one line"));
         let header = HeaderName::try_from(name).map_err(|_| refused())?;
         self.headers.insert(header, HeaderValue::try_from(value).map_err(|_| refused())?);
         Ok(())
@@ -167,7 +167,7 @@ fn redirection(request: &Request, url: &Url, answer: &Answer) -> Result<Option<U
             .because(Reason::BadAnswer)
             .help("set the option `redirects` to 0 to look at this answer itself")
     };
-    let next = url.join(&location).map_err(|_| bad("which is no address"))?;
+    let next = url.join(&location).map_err(|_| bad("which is not a valid address"))?;
     if url.is_secure() && !next.is_secure() {
         return Err(bad("where nothing is encrypted"));
     }

@@ -124,7 +124,7 @@ impl Prompt {
                     }
                 },
                 Some(Command::Unknown(name)) => {
-                    eprintln!("there is no command {name}\n{COMMANDS}");
+                    eprintln!("unknown command {name}\n{COMMANDS}");
                     None
                 }
             };

@@ -110,7 +110,7 @@ mod tests {
         fs::write(folder.path().join("notes.txt"), "").unwrap();
         let log = RunLog::create(folder.path()).unwrap();
         let left = names(folder.path());
-        assert_eq!(left.len(), KEPT + 1, "and the file that is no log");
+        assert_eq!(left.len(), KEPT + 1, "and the file that is not a log");
         assert!(left.contains(&"2999-01-01T00-51-00.log".to_owned()), "{left:?}");
         assert!(!left.contains(&"2999-01-01T00-50-00.log".to_owned()), "{left:?}");
         assert!(log.path().exists(), "the own log stays, whatever the clock said to the runs before");

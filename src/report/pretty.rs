@@ -20,7 +20,7 @@ const CELL: usize = 32;
 pub struct Pretty<O, E> {
     out: O,
     err: E,
-    /// Columns of the terminal, asked for anew each time: people resize windows.
+    /// Columns of the terminal, asked for again each time: people resize windows.
     width: fn() -> usize,
     lines: Lines,
     bars: MultiProgress,

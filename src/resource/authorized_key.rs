@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::host::quote;
 
 /// What users have in `~/.ssh/authorized_keys`, read with no more rights than theirs: `differs` and the content, another word
-/// where it is no file that could be read, `closed` and the reason where nobody may.
+/// where it is not a file that could be read, `closed` and the reason where nobody may.
 const KEYS: Reader = Reader {
     name: "keys",
     shell: r#"
@@ -69,12 +69,12 @@ impl Kind for AuthorizedKey {
 
     fn check(&self, problems: &mut Problems) {
         if !is_account(&self.user) {
-            problems.add(format_args!("{:?} is no name of a user", self.user));
+            problems.add(format_args!("{:?} is not a valid user name", self.user));
         }
         if self.key.contains("PRIVATE KEY") {
             problems.add("this is a private key; the public one, in the file that ends in .pub, is wanted");
         } else if self.key.contains(['\n', '\r', '\0']) || blob(&self.key).is_none() {
-            problems.add("this is no public key, e.g. ssh-ed25519 AAAA... name");
+            problems.add("this is not a public key, e.g. ssh-ed25519 AAAA... name");
         }
     }
 
@@ -92,7 +92,7 @@ impl Kind for AuthorizedKey {
                 return Err(Error::refused("the user's authorized_keys can't be read").output(why));
             }
             Some(_) => {
-                return Err(Error::refused("~/.ssh/authorized_keys is no regular file of up to 1 MiB")
+                return Err(Error::refused("~/.ssh/authorized_keys is not a regular file of up to 1 MiB")
                     .help("look at what the user has put there, and remove it"));
             }
         };

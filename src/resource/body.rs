@@ -59,7 +59,7 @@ impl Content {
         let mut file = std::fs::File::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(std::io::Error::other("it is no regular file"));
+            return Err(std::io::Error::other("it is not a regular file"));
         }
         let mode = Some(metadata.permissions().mode() & 0o7777);
         if metadata.len() <= TEXT_LIMIT {

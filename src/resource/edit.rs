@@ -35,7 +35,7 @@ pub fn ask(probe: &mut Probe, path: &str) {
 /// The text of the file; empty where there is none.
 ///
 /// # Errors
-/// When it is no text file of a reasonable size.
+/// When it is not a text file of a reasonable size.
 pub fn text(world: &World, path: &str) -> Result<String> {
     let entry = match world.at(path) {
         None => return Ok(String::new()),

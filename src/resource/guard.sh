@@ -12,7 +12,7 @@ rollback_units() { echo "rollback-k3srun-$1 k3srun-rollback-$1"; }
 guard() {
   guarded=$1 folder=$(rollback "$1") unit=rollback-k3srun-$1
   [ -d /run/systemd/system ] || refuse "this host was not booted with systemd, which is to take the change back in time"
-  command -v flock >/dev/null || refuse "there is no flock on the host, which keeps a change from being confirmed and taken back at once"
+  command -v flock >/dev/null || refuse "flock is not installed on the host; it keeps a change from being confirmed and taken back at once"
   [ ! -e "$folder" ] || refuse "an earlier change of $1 is not confirmed yet; it will be taken back within a minute"
   rm -rf "$folder.new"
   mkdir -p "$folder.new"

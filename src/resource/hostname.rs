@@ -44,7 +44,7 @@ impl Kind for Hostname {
     fn check(&self, problems: &mut Problems) {
         if !is_host_name(&self.name) || self.name.len() > 64 {
             problems
-                .add(format_args!("{:?} is no name for a host: letters, digits and hyphens, at most 64", self.name));
+                .add(format_args!("{:?} is not a valid host name: letters, digits and hyphens, at most 64", self.name));
         }
     }
 

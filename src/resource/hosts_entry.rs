@@ -75,13 +75,13 @@ impl Kind for HostsEntry {
 
     fn check(&self, problems: &mut Problems) {
         if self.address.parse::<IpAddr>().is_err() {
-            problems.add(format_args!("{:?} is no IPv4 or IPv6 address", self.address));
+            problems.add(format_args!("{:?} is not an IPv4 or IPv6 address", self.address));
         }
         if self.names.is_empty() {
-            problems.add("there is no name in the list");
+            problems.add("the list has no names");
         }
         for name in self.names.iter().filter(|name| !is_host_name(name)) {
-            problems.add(format_args!("{name:?} is no name of a host"));
+            problems.add(format_args!("{name:?} is not a valid host name"));
         }
     }
 
@@ -91,7 +91,7 @@ impl Kind for HostsEntry {
     }
 
     fn diff(&self, world: &mut World) -> Result<Option<Step>> {
-        let address = self.address.parse().map_err(|_| Error::refused("this is no address"))?;
+        let address = self.address.parse().map_err(|_| Error::refused("this is not a valid address"))?;
         let new = self.put_in(&edit::text(world, FILE)?, address);
         let edit = edit::edit(world, FILE, new)?;
         Ok(edit.map(|edit| Step::new(edit.summary(), &*edit.script).diff(edit.diff)))

@@ -45,7 +45,7 @@ impl Problems {
         if let Some(name) = name
             && !(is_account(name) || name.parse::<u32>().is_ok())
         {
-            self.add(format_args!("{what} {name:?} is no name of a user or group, nor a number"));
+            self.add(format_args!("{what} {name:?} is neither a user or group name nor a number"));
         }
     }
 
@@ -84,7 +84,7 @@ pub(super) fn is_word(text: &str, more: &str) -> bool {
 pub fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o7777 && (3..=5).contains(&text.len()) => Ok(mode),
-        _ => Err(format!("{text:?} is no mode; write three or four octal digits, e.g. \"0644\"")),
+        _ => Err(format!("{text:?} is not a valid mode; write three or four octal digits, e.g. \"0644\"")),
     }
 }
 

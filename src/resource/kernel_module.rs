@@ -55,7 +55,7 @@ impl Kind for KernelModule {
 
     fn check(&self, problems: &mut Problems) {
         if !is_word(&self.name, "_-") {
-            problems.add(format_args!("{:?} is no name of a kernel module", self.name));
+            problems.add(format_args!("{:?} is not a valid module name", self.name));
         }
     }
 

@@ -31,7 +31,7 @@ impl Line {
 
     fn pattern(&self) -> Result<Option<Regex>, String> {
         let compile = |pattern: &String| {
-            Regex::new(pattern).map_err(|error| format!("`matching` is no regular expression: {error}"))
+            Regex::new(pattern).map_err(|error| format!("`matching` is not a valid regular expression: {error}"))
         };
         self.matching.as_ref().map(compile).transpose()
     }

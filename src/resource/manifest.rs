@@ -50,7 +50,7 @@ impl Filter {
     pub fn new(patterns: &[String]) -> Result<Self> {
         let pattern = |text: &String| {
             Pattern::new(text.trim_matches('/'))
-                .map_err(|error| Error::refused(format!("`{text}` is no pattern: {error}")))
+                .map_err(|error| Error::refused(format!("`{text}` is not a valid pattern: {error}")))
         };
         patterns.iter().map(pattern).collect::<Result<_>>().map(Filter)
     }
@@ -80,7 +80,7 @@ impl Manifest {
                 let relative = inside.join(entry.file_name());
                 let Some(name) = relative.to_str().filter(|name| !name.contains('\n')) else {
                     return Err(Error::refused(format!(
-                        "{} has a name that is no line of text",
+                        "{} has a name that is not a line of text",
                         entry.path().display()
                     )));
                 };
@@ -98,7 +98,7 @@ impl Manifest {
                     let content = Body::Source(entry.path()).read().map_err(Error::refused)?;
                     Kind::File { sha256: content.sha256, size: content.size }
                 } else {
-                    return Err(Error::refused(format!("{} is no file, folder or link", entry.path().display()))
+                    return Err(Error::refused(format!("{} is not a file, folder or link", entry.path().display()))
                         .help("remove it, or name it in `exclude`"));
                 };
                 entries.insert(name.to_owned(), Entry { kind, mode: metadata.permissions().mode() & 0o7777 });

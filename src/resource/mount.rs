@@ -69,7 +69,7 @@ impl Kind for Mount {
             problems.add("the device is missing, or has a control character in it");
         }
         if !is_word(&self.fstype, "._-") {
-            problems.add(format_args!("{:?} is no type of a file system", self.fstype));
+            problems.add(format_args!("{:?} is not a valid file system type", self.fstype));
         }
         if self.options.is_empty() || self.options.chars().any(|c| c.is_control() || c.is_whitespace()) {
             problems.add("the mount options are words with commas in between");

@@ -51,7 +51,7 @@ fn script(manager: &str, action: &str, names: &[impl AsRef<str>]) -> String {
     format!("wait={WAIT}\n{LIBRARY}\nwith_{manager} {action} {}", words.join(" "))
 }
 
-/// Whether packages shall be there.
+/// Whether packages should be installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageState {
@@ -76,7 +76,7 @@ impl Package {
         Package { names: names.into_iter().map(Into::into).collect(), state: PackageState::Present }
     }
 
-    /// Sets whether they shall be there.
+    /// Sets whether they should be installed.
     pub fn state(mut self, state: PackageState) -> Self {
         self.state = state;
         self
@@ -94,14 +94,14 @@ impl Kind for Package {
 
     fn check(&self, problems: &mut Problems) {
         if self.names.is_empty() {
-            problems.add("there is no package in the list");
+            problems.add("the list has no packages");
         }
         for name in &self.names {
             if !is_word(name, "+-._")
                 || name.starts_with(['-', '+', '.'])
                 || name.ends_with(['-', '+']) && name.len() < 3
             {
-                problems.add(format_args!("{name:?} is no name of a package"));
+                problems.add(format_args!("{name:?} is not a valid package name"));
             }
         }
     }

@@ -35,7 +35,7 @@ done"#,
 /// Says that there is no systemd; told by [`UNITS`].
 const SYSTEMD: Reader = Reader { name: "systemd", shell: "" };
 
-/// Whether a unit shall be active.
+/// Whether a unit should be active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceState {
@@ -159,12 +159,12 @@ impl Kind for Service {
 
     fn check(&self, problems: &mut Problems) {
         if !is_word(&self.unit, ":-_.\\@") || self.unit.starts_with(['-', '.']) {
-            problems.add(format_args!("{:?} is no name of a systemd unit", self.unit));
+            problems.add(format_args!("{:?} is not a valid unit name", self.unit));
         }
         for id in &self.restart_on {
             match id.split_once(':') {
                 Some((kind, _)) if is_word(kind, "_") => {}
-                _ => problems.add(format_args!("restart_on: {id:?} is no id of a resource, e.g. \"file:/etc/x\"")),
+                _ => problems.add(format_args!("restart_on: {id:?} is not a resource id, e.g. \"file:/etc/x\"")),
             }
             if let Some(path) = Self::file_of(id) {
                 problems.path(path);

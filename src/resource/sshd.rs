@@ -133,11 +133,11 @@ impl Kind for Sshd {
 
     fn check(&self, problems: &mut Problems) {
         if self.settings.is_empty() {
-            problems.add("there are no settings; name them as in sshd_config(5), e.g. PasswordAuthentication");
+            problems.add("no settings given; name them as in sshd_config(5), e.g. PasswordAuthentication");
         }
         for (key, value) in &self.settings {
             if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric()) {
-                problems.add(format_args!("{key:?} is no name of a setting, e.g. PasswordAuthentication"));
+                problems.add(format_args!("{key:?} is not a valid setting name, e.g. PasswordAuthentication"));
             }
             if value.is_empty() || value.chars().any(|c| c.is_control() || "'\"\\#".contains(c)) {
                 problems.add(format_args!("{key}: the value is one line of text without quotes"));
@@ -163,7 +163,7 @@ impl Kind for Sshd {
                 "sshd can't tell its settings: {}",
                 String::from_utf8_lossy(&said).trim()
             ))
-            .help("`sshd -T` on the host must work: mend /etc/ssh/sshd_config first"));
+            .help("`sshd -T` on the host must work: fix /etc/ssh/sshd_config first"));
         }
         let wanted = self.not_loosened(world);
         let differences = wanted.differences(world);

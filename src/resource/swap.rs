@@ -85,7 +85,7 @@ impl Kind for Swap {
             (true, Some(0)) => {
                 if !new.split_inclusive('\n').any(|line| Swap::new(false).put_in(line) != line) {
                     let help = "make one first, e.g. with command(..) and mkswap, and name it in /etc/fstab";
-                    return Err(Error::refused("there is no swap space in /etc/fstab").help(help));
+                    return Err(Error::refused("no swap space in /etc/fstab").help(help));
                 }
                 words.push("switched on");
                 script.push_str("swapon -a\n");

@@ -85,7 +85,7 @@ impl Kind for Sysctl {
         let plain = is_word(&self.key, "._-/:*") && self.key.contains(['.', '/']);
         let path = self.path();
         if !plain || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            problems.add(format_args!("{:?} is no key of a kernel parameter, e.g. vm.swappiness", self.key));
+            problems.add(format_args!("{:?} is not a valid kernel parameter, e.g. vm.swappiness", self.key));
         }
         if self.value.is_empty() || self.value.contains(|c: char| c.is_control()) {
             problems.add("the value of a kernel parameter is one line of text");

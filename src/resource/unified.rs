@@ -2,7 +2,7 @@
 
 use similar::TextDiff;
 
-/// A unified diff of the content of `path`. None where one of the two is no text.
+/// A unified diff of the content of `path`. None where one of the two is not text.
 pub fn diff(path: &str, old: &[u8], new: &[u8]) -> Option<String> {
     let (old, new) = (text(old)?, text(new)?);
     let name = |content: &str| if content.is_empty() { "/dev/null" } else { path }.to_owned();

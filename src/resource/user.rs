@@ -93,7 +93,7 @@ impl Kind for User {
 
     fn check(&self, problems: &mut Problems) {
         if !is_account(&self.name) {
-            problems.add(format_args!("{:?} is no name of a user", self.name));
+            problems.add(format_args!("{:?} is not a valid user name", self.name));
         }
         for path in [&self.shell, &self.home].into_iter().flatten() {
             problems.path(path);

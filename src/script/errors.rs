@@ -48,12 +48,12 @@ pub fn failure_of(error: &EvalAltResult) -> Failure {
             None => Failure { error: thrown(payload), at },
         },
         EvalAltResult::ErrorModuleNotFound(name, _) => {
-            let error = Error::script(format!("there is no module `{name}`"));
+            let error = Error::script(format!("unknown module `{name}`"));
             let help = "a module is NAME.rhai beside the script, in --stdlib DIR, or one of the built-in ones";
             Failure { error: error.help(help), at }
         }
         EvalAltResult::ErrorFunctionNotFound(call, _) => {
-            let error = Error::script(format!("there is no function {}", call_in_words(call)));
+            let error = Error::script(format!("unknown function {}", call_in_words(call)));
             Failure {
                 error: error
                     .help("`k3srun help NAME` shows how a function is called, `k3srun check` finds such mistakes"),

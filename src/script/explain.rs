@@ -55,7 +55,7 @@ impl Explainer<'_> {
         let (line, column) = (position.line()?, position.position()?);
         // The language points at the path of an import, the check at the statement.
         let mistake = mistakes.find(|mistake| {
-            mistake.line == line && (mistake.column == column || mistake.message.starts_with("there is no module"))
+            mistake.line == line && (mistake.column == column || mistake.message.starts_with("unknown module"))
         })?;
         let error = Error::script(mistake.message);
         Some(match mistake.help {
@@ -80,7 +80,7 @@ impl Explainer<'_> {
         let exists = self.catalog.overloads(namespace, name).next().is_some();
         let error = Error::script(match exists {
             true => format!("`{path}` doesn't take ({types})"),
-            false => format!("there is no function `{path}` for ({types})"),
+            false => format!("unknown function `{path}` for ({types})"),
         });
         Some(if help.is_empty() || help.len() > 8 { error } else { error.help(help.join("\n")) })
     }

@@ -40,7 +40,7 @@ const KEY: &str =
 fn links_for_authorized_keys() {
     let scene = Scene::new();
     scene.app("mkdir .ssh; ln -s ROOT/rootonly/shadow .ssh/authorized_keys");
-    scene.fails(KEY, &["authorized_key:APP:ada@example.org", "~/.ssh/authorized_keys is no regular file"]);
+    scene.fails(KEY, &["authorized_key:APP:ada@example.org", "~/.ssh/authorized_keys is not a regular file"]);
     // The folder: what its owner may not change, root does not change for them.
     scene.app("rm -r .ssh; ln -s ROOT/rootonly .ssh");
     scene.fails(KEY, &["HOME/.ssh/authorized_keys was left to the user APP, who can change HOME"]);
@@ -63,11 +63,11 @@ fn a_pipe_stops_no_plan() {
     );
     scene.fails(
         &format!("run_plan(); {list}").replace("run_plan(); ", ""),
-        &["~/.ssh/authorized_keys is no regular file"],
+        &["~/.ssh/authorized_keys is not a regular file"],
     );
     scene.fails("local().ensure([line(\"HOME/conf\", \"x\")])", &["HOME/conf is a fifo"]);
-    scene.fails("local().read(\"HOME/conf\")", &["HOME/conf is no regular file", "was left to the user APP"]);
-    scene.fails("local().download(\"HOME/conf\", \"here\")", &["there is no file HOME/conf"]);
+    scene.fails("local().read(\"HOME/conf\")", &["HOME/conf is not a regular file", "was left to the user APP"]);
+    scene.fails("local().download(\"HOME/conf\", \"here\")", &["no such file: HOME/conf"]);
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
 

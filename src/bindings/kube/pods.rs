@@ -183,7 +183,7 @@ pub mod api {
         let settings: ForwardOptions = options(&call, settings)?;
         match u16::try_from(port) {
             Ok(port) if port > 0 => block(&call, &context(&call), kube.port_forward(kind, name, port, &settings)),
-            _ => Err(fail(&call, Error::script(format!("port_forward(): {port} is no port from 1 to 65535")))),
+            _ => Err(fail(&call, Error::script(format!("port_forward(): {port} is not a port from 1 to 65535")))),
         }
     }
 

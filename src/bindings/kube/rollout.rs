@@ -71,8 +71,9 @@ pub mod api {
         settings: Map,
     ) -> Result<bool, Box<EvalAltResult>> {
         let place: Place = options(&call, settings)?;
-        let replicas = u32::try_from(replicas)
-            .map_err(|_| fail(&call, Error::script(format!("scale(): {replicas} is no number of replicas"))))?;
+        let replicas = u32::try_from(replicas).map_err(|_| {
+            fail(&call, Error::script(format!("scale(): {replicas} is not a valid number of replicas")))
+        })?;
         block(&call, &context(&call), kube.scale(kind, name, replicas, place.namespace.as_deref()))
     }
 

@@ -29,7 +29,7 @@ fn flatten(items: Array) -> Result<Vec<Resource>, Error> {
             Err(item) if item.is_array() => list.extend(flatten(item.cast())?),
             Err(item) => {
                 let name = item.type_name();
-                let message = format!("ensure(): the list has a value of type {name} in it, which is no resource");
+                let message = format!("ensure(): the list has a value of type {name} in it, which is not a resource");
                 let help = "resources are made by file(..), packages(..), service(..) and the like";
                 return Err(Error::script(message).help(help));
             }

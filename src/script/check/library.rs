@@ -166,7 +166,7 @@ impl Library {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("modules that can be found from here: {}", known.join(", ")),
             };
-            self.mistake(importer, position, format!("there is no module `{target}`"), Some(help));
+            self.mistake(importer, position, format!("unknown module `{target}`"), Some(help));
             return None;
         };
         if self.loading.contains(&id) {

@@ -35,7 +35,7 @@ pub fn check(paths: &[PathBuf], overrides: &[PathBuf], catalog: &Catalog) -> Res
         let before = files.len();
         find(path, &mut files)?;
         if files.len() == before {
-            return Err(Error::refused(format!("there is no script in {}", path.display()))
+            return Err(Error::refused(format!("no scripts in {}", path.display()))
                 .help("scripts are files whose names end in .rhai"));
         }
     }
@@ -59,7 +59,7 @@ pub fn check(paths: &[PathBuf], overrides: &[PathBuf], catalog: &Catalog) -> Res
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if !path.is_dir() {
         if !path.exists() {
-            return Err(Error::refused(format!("there is no script {}", path.display())));
+            return Err(Error::refused(format!("script not found: {}", path.display())));
         }
         files.push(path.to_owned());
         return Ok(());
