@@ -84,7 +84,8 @@ impl Kind {
             Kind::KillSsh => (&[Some(0), Some(4)], RUN.as_secs()),
             Kind::CutForSeconds => (&[Some(0), Some(2), Some(3), Some(4)], RUN.as_secs()),
             // ssh gives up after 20 s, and connecting again after 20 more; what goes on at the other host comes first.
-            Kind::CutUntilItFails => (&[Some(0), Some(2), Some(4)], RUN.as_secs()),
+            // 3: a firewall that could not be confirmed, which can't be told from one that locks us out.
+            Kind::CutUntilItFails => (&[Some(0), Some(2), Some(3), Some(4)], RUN.as_secs()),
             Kind::Reboot | Kind::PowerOff => (&[Some(0), Some(2), Some(3), Some(4)], RUN.as_secs()),
             Kind::FullDisk => (&[Some(0), Some(2), Some(3)], RUN.as_secs()),
             Kind::AptLock => (&[Some(0), Some(2)], RUN.as_secs()),

@@ -40,6 +40,10 @@ print(firewall::status(node.host).to_json());"#;
     }
 }
 
+/// What would bring a firewall back that is gone.
+const FORGOTTEN: &str = "systemctl stop firewall-k3srun; rm -rf /etc/k3srun /var/lib/k3srun/firewall.*
+    rm -rf /etc/systemd/system/firewall-k3srun* /etc/systemd/system/k3s*.service.d; systemctl daemon-reload";
+
 fn foreign() -> Step {
     const TABLE: &str = "table inet visitors {
         counter met { }
@@ -52,7 +56,7 @@ fn foreign() -> Step {
     let (code, said) = WayIn::to(&host, "")?.run(&firewall(""))?;
     let told = status(&host)?;
     let after = listed()?;
-    host.console(&format!("systemctl disable -q firewall-k3srun; {GONE}; rm -rf /etc/k3srun"))?;
+    host.console(&format!("systemctl disable -q firewall-k3srun; {GONE}; {FORGOTTEN}"))?;
     host.place().run(&["nft", "delete", "table", "inet", "visitors"])?;
     if code != 0 || before != after {
         return Err(format!("status {code}; the table was\n{before}and is\n{after}\n{said}"));
