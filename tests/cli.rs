@@ -132,6 +132,30 @@ fn a_reader_that_goes_away_does_not_end_the_run() {
 }
 
 #[test]
+fn output_that_can_not_be_written_is_an_error() {
+    for arguments in [
+        &["-e", "1 + 1"][..],
+        &["--output", "json", "-e", "1"],
+        &["help", "file"],
+        &["help", "--markdown"],
+        &["completions", "bash"],
+        &["--version"],
+        &["--help"],
+        &["scripts/outdated.rhai", "--help"],
+    ] {
+        let folder = folder();
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = command(&folder, arguments);
+        let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+    }
+    let folder = folder();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = command(&folder, &["-e", "1 + 1"]).stdout(full).output().unwrap();
+    assert!(text(&output.stderr).contains("can't write to standard output: No space left on device"));
+}
+
+#[test]
 fn a_log_that_can_not_be_written_is_one_warning() {
     let folder = folder();
     fs::write(folder.path().join("file"), "").unwrap();

@@ -201,10 +201,9 @@ impl Args {
     }
 
     /// Writes the completion script of a shell to standard output.
-    pub fn print_completions(shell: Shell) {
+    pub fn completions(shell: Shell) -> String {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Args::command(), "k3srun", &mut script);
-        // Printing to a closed pipe is no failure.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), &script);
+        String::from_utf8_lossy(&script).into_owned()
     }
 }

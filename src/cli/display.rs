@@ -1,12 +1,13 @@
 //! How a run is shown: where to, in which form, in colour or not.
 
-use std::io::{IsTerminal as _, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal as _, Write, stderr, stdout};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ColorChoice;
 
 use super::args::{Args, OutputFormat};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::report::{Harmless, Json, Level, Paint, Plain, Pretty, Report, RunLog, Sink};
 
 /// The report of a run.
@@ -17,13 +18,15 @@ pub struct Display {
     pub log: Option<PathBuf>,
     /// Whether errors have colours.
     pub color: bool,
+    output: Output,
 }
 
 impl Display {
     /// As the command line wants it. Without `logged` no run log is made: where nothing can run.
     pub fn new(args: &Args, logged: bool) -> Self {
         let color = color(args.color);
-        let mut sinks = vec![sink(args, Paint(color))];
+        let output = Output::default();
+        let mut sinks = vec![sink(args, Paint(color), output.clone())];
         let log = logged.then(|| run_log(args));
         let (log, trouble) = match log {
             Some(Ok(log)) => {
@@ -38,7 +41,61 @@ impl Display {
         if let Some(trouble) = trouble {
             report.note(Level::Warning, format!("this run has no log: {trouble}"));
         }
-        Display { report, log, color }
+        Display { report, log, color, output }
+    }
+
+    /// Whether everything that went to standard output got there.
+    ///
+    /// # Errors
+    /// Refused where something could not be written, to a full disk for example. A closed pipe ends the reader's interest, not
+    /// the run.
+    pub fn written(&self) -> Result<()> {
+        match self.output.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(lost(&error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Standard output; it remembers the first failure to write to it.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Option<io::Error>>>);
+
+impl Output {
+    fn seen<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && ![ErrorKind::BrokenPipe, ErrorKind::Interrupted].contains(&error.kind())
+        {
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
+        }
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.seen(stdout().write(data))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.seen(stdout().flush())
+    }
+}
+
+fn lost(error: &io::Error) -> Error {
+    Error::refused(format!("what was printed is incomplete: can't write to standard output: {error}"))
+        .help("look at the space where the output goes")
+}
+
+/// Writes a text to standard output.
+///
+/// # Errors
+/// Like [`Display::written`].
+pub fn print(text: &str) -> Result<()> {
+    match stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(lost(&error)),
+        _ => Ok(()),
     }
 }
 
@@ -54,7 +111,7 @@ pub fn tell(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-fn sink(args: &Args, paint: Paint) -> Box<dyn Sink> {
+fn sink(args: &Args, paint: Paint, output: Output) -> Box<dyn Sink> {
     let least = match (args.quiet, args.verbose) {
         (true, _) => Level::Warning,
         (_, 0) => Level::Info,
@@ -66,15 +123,15 @@ fn sink(args: &Args, paint: Paint) -> Box<dyn Sink> {
         false => OutputFormat::Plain,
     });
     match format {
-        OutputFormat::Pretty => Box::new(Pretty::new(printed(), stderr(), width, least, paint)),
-        OutputFormat::Plain => Box::new(Plain::new(printed(), stderr(), least, paint)),
-        OutputFormat::Json => Box::new(Json(stdout())),
+        OutputFormat::Pretty => Box::new(Pretty::new(printed(output), stderr(), width, least, paint)),
+        OutputFormat::Plain => Box::new(Plain::new(printed(output), stderr(), least, paint)),
+        OutputFormat::Json => Box::new(Json(output)),
     }
 }
 
 /// Where what scripts print goes: to programs as it is, to a terminal without what drives it.
-fn printed() -> Box<dyn Write + Send> {
-    if stdout().is_terminal() { Box::new(Harmless(stdout())) } else { Box::new(stdout()) }
+fn printed(output: Output) -> Box<dyn Write + Send> {
+    if stdout().is_terminal() { Box::new(Harmless(output)) } else { Box::new(output) }
 }
 
 /// Whether to use colours.
@@ -98,7 +155,7 @@ fn width() -> usize {
 }
 
 /// The log of a playbook; those of expressions and prompts have a folder of their own, so that they don't push it out.
-fn run_log(args: &Args) -> Result<RunLog, String> {
+fn run_log(args: &Args) -> std::result::Result<RunLog, String> {
     let state = match (std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")) {
         (Some(folder), _) if !folder.is_empty() => PathBuf::from(folder),
         (_, Some(home)) if !home.is_empty() => PathBuf::from(home).join(".local/state"),

@@ -1,8 +1,8 @@
 //! `k3srun help`: what scripts can call.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
+use super::display::print;
 use crate::bindings;
 use crate::error::Result;
 use crate::script::{Catalog, help, markdown};
@@ -15,7 +15,6 @@ pub fn run(name: Option<&str>, as_markdown: bool) -> Result<ExitCode> {
         Some(name) => help::about(&catalog, &library, name)?,
         None => help::overview(&catalog, &library),
     };
-    // Printing to a closed pipe is no failure.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod run;
 mod source;
 mod words;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use args::{Args, Command};
@@ -24,8 +25,8 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Printing help to a closed pipe is no failure.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let lost = error.print().is_err_and(|error| error.kind() != ErrorKind::BrokenPipe);
+            return ExitCode::from(if error.use_stderr() || lost { 2 } else { 0 });
         }
     };
     let Some(command) = &args.command else { return run::run(&args) };
@@ -40,7 +41,7 @@ fn perform(command: &Command, args: &Args) -> Result<ExitCode> {
         Command::Check { paths } => check::run(paths, args.stdlib.as_slice(), color(args.color)),
         Command::Help { name, markdown } => help::run(name.as_deref(), *markdown),
         Command::Completions { shell } => {
-            Args::print_completions(*shell);
+            display::print(&Args::completions(*shell))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -10,7 +10,7 @@ use rhai::{Dynamic, EvalAltResult};
 use tokio::runtime::Runtime;
 
 use super::args::Args;
-use super::display::{Display, error_text};
+use super::display::{self, Display, color, error_text, tell};
 use super::mistakes;
 use super::source::Source;
 use crate::bindings;
@@ -31,15 +31,28 @@ pub fn run(args: &Args) -> ExitCode {
         && ["-h", "--help"].contains(&word.as_str())
         && !source.outline.takes_arguments
     {
-        return source.introduce();
+        return match display::print(&source.introduction()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tell(&error_text(&error, color(args.color)));
+                ExitCode::from(error.kind.exit_status())
+            }
+        };
     }
     let source = source.and_then(|source| mistakes::refuse(args, &source).map(|()| source));
     let display = Display::new(args, source.is_ok());
     let outcome = source.and_then(|source| start(args, &source, &display));
-    ExitCode::from(outcome.unwrap_or_else(|error| {
+    let status = outcome.unwrap_or_else(|error| {
         display.report.emit(failed(&error, None, error_text(&error, display.color)));
         error.kind.exit_status()
-    }))
+    });
+    ExitCode::from(match display.written() {
+        Err(error) if status == 0 => {
+            tell(&error_text(&error, display.color));
+            error.kind.exit_status()
+        }
+        _ => status,
+    })
 }
 
 fn start(args: &Args, source: &Source, display: &Display) -> Result<u8> {

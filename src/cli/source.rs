@@ -1,9 +1,8 @@
 //! The script that the command line names.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use super::args::Args;
 use crate::error::{Error, Result};
@@ -78,16 +77,14 @@ impl Source {
 
     /// Prints the comment at the script's start and its phases: what `--help` after a script means that doesn't take
     /// arguments itself.
-    pub fn introduce(&self) -> ExitCode {
+    pub fn introduction(&self) -> String {
         let comment = self.text.lines().map_while(|line| line.strip_prefix("//"));
         let mut text: String = comment.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
         if !self.outline.phases.is_empty() {
             text += &format!("\nPhases: {}\n", self.outline.phases.join(", "));
         }
         text += "\nk3srun's own options: k3srun --help\n";
-        // Printing help to a closed pipe is no failure.
-        let _ = io::stdout().write_all(text.trim_start().as_bytes());
-        ExitCode::SUCCESS
+        text.trim_start().to_owned()
     }
 }
 

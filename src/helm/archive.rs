@@ -13,7 +13,16 @@ use crate::kube::documents;
 
 /// The files of a chart by their path in it, e.g. `crds/a.yaml` and `charts/sub/values.yaml`: charts inside are unpacked.
 #[derive(Debug, Default)]
-pub(super) struct Archive(BTreeMap<String, Vec<u8>>);
+pub(super) struct Archive {
+    files: BTreeMap<String, Vec<u8>>,
+    /// The bytes of names and contents.
+    size: usize,
+}
+
+/// What a chart may take unpacked, in bytes, and how deep charts may lie in charts: far more than any has that is known, and far
+/// less than this machine's memory.
+const LARGEST: usize = 128 << 20;
+const DEEPEST: usize = 8;
 
 /// What a chart says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -51,7 +60,7 @@ impl Archive {
                 .help("a chart is a folder with a Chart.yaml, or the archive (.tgz) that `helm package` makes of one")
         };
         read.map_err(|error| unusable(error.to_string()))?;
-        if !archive.0.contains_key("Chart.yaml") {
+        if !archive.files.contains_key("Chart.yaml") {
             return Err(unusable("there is no Chart.yaml in it".into()));
         }
         Ok(archive)
@@ -72,9 +81,12 @@ impl Archive {
 
     /// Everything in a packed chart is in one folder, called like the chart.
     fn unpack(&mut self, data: &[u8], place: &str) -> std::io::Result<()> {
+        if place.matches("charts/").count() > DEEPEST {
+            return Err(std::io::Error::other(format!("charts lie in it more than {DEEPEST} deep")));
+        }
         let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(data));
         for entry in archive.entries()? {
-            let mut entry = entry?;
+            let entry = entry?;
             if !entry.header().entry_type().is_file() {
                 continue;
             }
@@ -82,19 +94,29 @@ impl Archive {
             let Some((folder, rest)) = path.trim_start_matches("./").split_once('/') else { continue };
             let name = if place.is_empty() { rest.to_owned() } else { format!("{place}{folder}/{rest}") };
             let mut content = Vec::new();
-            entry.read_to_end(&mut content)?;
+            // One byte more shows that there is more.
+            entry.take(self.room() as u64 + 1).read_to_end(&mut content)?;
             self.add(name, content)?;
         }
         Ok(())
     }
 
+    /// What it may still take.
+    fn room(&self) -> usize {
+        LARGEST - self.size
+    }
+
     fn add(&mut self, name: String, content: Vec<u8>) -> std::io::Result<()> {
+        if name.len() + content.len() > self.room() {
+            return Err(std::io::Error::other(format!("unpacked it is larger than {} MiB", LARGEST >> 20)));
+        }
         match name.rsplit_once('/') {
             Some((folder, file)) if folder.ends_with("charts") && file.ends_with(".tgz") => {
                 self.unpack(&content, &format!("{folder}/"))
             }
             _ => {
-                self.0.insert(name, content);
+                self.size += name.len() + content.len();
+                self.files.insert(name, content);
                 Ok(())
             }
         }
@@ -102,12 +124,12 @@ impl Archive {
 
     /// The text of a file.
     pub fn text(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.0.get(name)?).ok()
+        std::str::from_utf8(self.files.get(name)?).ok()
     }
 
     /// The texts whose names begin so.
     pub fn texts<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let files = self.0.iter().filter(move |(name, _)| name.starts_with(start));
+        let files = self.files.iter().filter(move |(name, _)| name.starts_with(start));
         files.filter_map(|(name, content)| Some((name.as_str(), std::str::from_utf8(content).ok()?)))
     }
 
@@ -134,7 +156,49 @@ impl Archive {
 
     /// The sha256 of all names and contents, for a chart that is not a file.
     pub fn sum(&self) -> String {
-        let list: String = self.0.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content))).collect();
+        let list: String = self.files.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content))).collect();
         sha256(list.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A packed chart with one file.
+    fn packed(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content).unwrap();
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn refusal(chart: &[u8]) -> String {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(chart).unwrap();
+        Archive::read(file.path()).unwrap_err().message
+    }
+
+    #[test]
+    fn a_small_file_does_not_become_a_large_chart() {
+        let zeros = vec![0; LARGEST + 1];
+        assert!(refusal(&packed("chart/zeros", &zeros)).ends_with("unpacked it is larger than 128 MiB"));
+        let inside = packed("inner/zeros", &zeros[..LARGEST - 100]);
+        assert!(refusal(&packed("chart/charts/inner.tgz", &inside)).ends_with("there is no Chart.yaml in it"));
+        let inside = packed("inner/zeros", &zeros);
+        assert!(refusal(&packed("chart/charts/inner.tgz", &inside)).ends_with("unpacked it is larger than 128 MiB"));
+    }
+
+    #[test]
+    fn charts_in_charts_have_an_end() {
+        let mut chart = packed("deep/Chart.yaml", b"name: deep");
+        for _ in 0..20 {
+            chart = packed("deep/charts/deep.tgz", &chart);
+        }
+        assert!(refusal(&chart).ends_with("charts lie in it more than 8 deep"));
     }
 }

@@ -141,13 +141,19 @@ pub(super) fn decode(kube: &Kube, secret: &Value) -> Result<Release> {
     })
 }
 
+/// What a release may take unpacked: the API server keeps no Secret of more than 1 MiB, and text gets ten times smaller at most.
+const LARGEST: u64 = 64 << 20;
+
 fn unpack(secret: &Value) -> Result<Release, String> {
     let text = secret["data"]["release"].as_str().ok_or("it has no `release`")?;
     let inner = STANDARD.decode(text).map_err(|error| error.to_string())?;
     let data = STANDARD.decode(inner.trim_ascii()).map_err(|error| error.to_string())?;
     let mut json = Vec::new();
     if data.starts_with(&[0x1f, 0x8b]) {
-        flate2::read::GzDecoder::new(data.as_slice()).read_to_end(&mut json).map_err(|error| error.to_string())?;
+        flate2::read::GzDecoder::new(data.as_slice())
+            .take(LARGEST)
+            .read_to_end(&mut json)
+            .map_err(|error| error.to_string())?;
     } else {
         json = data;
     }
