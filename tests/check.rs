@@ -111,6 +111,15 @@ fn syntax_errors() {
 }
 
 #[test]
+fn a_comment_without_an_end_hides_nothing() {
+    insta::assert_snapshot!(mistakes(
+        "/* the first */ print(1);\nprint(\"/* text */\");\nprint(2); /* was cut off\nprint(3);\n"
+    ));
+    let (status, _) = check(&[("play.rhai", "/* a /* in a */ comment */ print(\"/*\");\n// not one: /*\n")], &["."]);
+    assert_eq!(status, 0);
+}
+
+#[test]
 fn good_scripts_have_no_mistakes() {
     let script = r#"
         import "./library" as library;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, LexError, OptimizationLevel, ParseError, ParseErrorType, Position, Scope,
+};
 
 use super::{Context, Fallible, Folders, Resolver, Sources, current_item};
 use crate::report::{Event, Level};
@@ -62,6 +64,27 @@ fn limit(engine: &mut Engine) {
         .disable_symbol("eval");
 }
 
+/// Parses a script.
+///
+/// # Errors
+/// The first syntax error. A comment without an end, too: Rhai would take everything after its beginning for the comment.
+pub(in crate::script) fn parse(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+    let ast = engine.compile(text)?;
+    // Only where a comment is open the end of one can stand there.
+    if let Some(start) = text.rfind("/*")
+        && engine.compile(format!("{text}\n*/")).is_ok()
+    {
+        let before = &text[..start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let number = |it: usize| u16::try_from(it).unwrap_or(u16::MAX);
+        let problem = "a comment that begins with /* has no end: add */".to_owned();
+        let error = ParseErrorType::BadInput(LexError::ImproperSymbol("/*".to_owned(), problem));
+        return Err(ParseError(Box::new(error), Position::new(number(line), number(column))));
+    }
+    Ok(ast)
+}
+
 /// A script, compiled.
 pub struct Program {
     ast: AST,
@@ -74,7 +97,7 @@ impl Program {
     /// The first syntax error, with its position.
     pub fn compile(engine: &Engine, sources: &Sources, id: &str, text: &str) -> Fallible<Self> {
         sources.put(id, text);
-        let mut ast = engine.compile(text).map_err(|error| Box::new(EvalAltResult::from(error)))?;
+        let mut ast = parse(engine, text).map_err(|error| Box::new(EvalAltResult::from(error)))?;
         ast.set_source(id);
         Ok(Program { ast })
     }

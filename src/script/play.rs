@@ -26,7 +26,7 @@ pub fn play(call: &NativeCallContext, path: &str, inputs: Inputs) -> Fallible<Dy
         EvalAltResult::ErrorInModule(id.clone(), error, call.call_position()).into()
     };
     let engine = call.engine();
-    let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
+    let mut ast = super::engine::parse(engine, &text).map_err(|error| inside(error.into()))?;
     ast.set_source(id.as_str());
     let outer = context(call).replace_inputs(inputs);
     let result = engine.eval_ast_with_scope(&mut Scope::new(), &ast).map_err(inside);

@@ -82,7 +82,7 @@ impl Resolver {
         let inside = |error: Box<EvalAltResult>| -> Box<EvalAltResult> {
             EvalAltResult::ErrorInModule(id.to_owned(), error, position).into()
         };
-        let mut ast = engine.compile(text).map_err(|error| inside(error.into()))?;
+        let mut ast = super::engine::parse(engine, text).map_err(|error| inside(error.into()))?;
         ast.set_source(id);
         let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(inside)?;
         // Without this a closure that a module function returns can't be called outside: Rhai 1.27 looks such a

@@ -103,7 +103,7 @@ impl Library {
             return known.clone();
         }
         self.sources.put(id, text);
-        let script = match self.engine.compile(text) {
+        let script = match engine::parse(&self.engine, text) {
             Ok(ast) => {
                 self.loading.push(id.to_owned());
                 let script = self.describe(id, ast);
