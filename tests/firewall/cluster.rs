@@ -86,12 +86,19 @@ fn make() -> Step<Cluster> {
 const WAIT: &str = "k3s kubectl -n published rollout status daemonset web --timeout=90s &&
     k3s kubectl -n kube-system rollout status deployment --timeout=90s";
 
+/// The address of the node's pod. After a reboot it has none for a while, whatever the rollout says.
 fn pod_on(lab: &Lab, node: &str) -> Step<String> {
     let ask = format!(
-        "k3s kubectl -n published get pods -l app=web --field-selector spec.nodeName={node} -o jsonpath='{{.items[0].status.podIP}}'"
+        "for i in $(seq 60); do
+           address=$(k3s kubectl -n published get pods -l app=web --field-selector spec.nodeName={node} -o jsonpath='{{.items[0].status.podIP}}')
+           [ -z \"$address\" ] || break
+           sleep 1
+         done
+         echo \"$address\""
     );
     let address = console(lab, "master", &ask)?;
-    if address.is_empty() { Err(format!("there is no pod on {node}")) } else { Ok(address) }
+    let address = address.trim();
+    if address.is_empty() { Err(format!("there is no pod on {node}")) } else { Ok(address.to_owned()) }
 }
 
 /// Takes the firewall away, which nothing but its own service could bring back.
