@@ -29,6 +29,11 @@ impl Finding {
         Self { message: message.into(), help: help.into(), labels }
     }
 
+    /// The problem and its remedy in one line, for who has no text with places.
+    pub fn line(&self) -> String {
+        format!("{}; {}", self.message, self.help.replace('\n', " "))
+    }
+
     pub fn place(&self) -> Option<Place> {
         self.labels.first().map(|(place, _)| *place)
     }
