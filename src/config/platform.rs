@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
@@ -53,6 +54,8 @@ pub struct Charts {
 pub struct Ingress {
     /// Whether Traefik is installed; default yes.
     pub enabled: bool,
+    /// Addresses and networks that lead on to the workers, under which names may be reached too; default none.
+    pub addresses: Vec<IpNet>,
 }
 
 /// `[certificates]`.
@@ -86,6 +89,7 @@ pub(super) struct PlatformDraft {
     helm: Field<PathBuf>,
     charts: [Field<String>; 3],
     ingress: Field<bool>,
+    addresses: Field<Vec<IpNet>>,
     certificates: Field<bool>,
     email: Field<String>,
     production: Field<bool>,
@@ -117,6 +121,7 @@ pub(super) fn read(tables: Tables<'_>, apps: Vec<(String, &Table)>, reader: &mut
 
     let mut table = reader.table(ingress, "ingress", "[ingress]");
     let ingress = table.flag("enabled");
+    let addresses = table.list("addresses", |text, _| values::address_or_network(text));
     table.finish();
 
     let mut table = reader.table(certificates, "certificates", "[certificates]");
@@ -141,6 +146,7 @@ pub(super) fn read(tables: Tables<'_>, apps: Vec<(String, &Table)>, reader: &mut
         helm,
         charts,
         ingress,
+        addresses,
         certificates,
         email,
         production,
@@ -213,7 +219,7 @@ impl PlatformDraft {
         Some(Platform {
             helm: Helm { binary: self.helm.value() },
             charts: Charts { traefik, cert_manager, kube_prometheus_stack },
-            ingress: Ingress { enabled: yes(self.ingress) },
+            ingress: Ingress { enabled: yes(self.ingress), addresses: self.addresses.value().unwrap_or_default() },
             certificates: Certificates {
                 enabled: yes(self.certificates),
                 email: self.email.value(),

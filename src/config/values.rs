@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
 };
@@ -101,6 +101,11 @@ fn not_of_a_machine(text: &str) -> Fault {
 pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     let network: IpNet = text.parse().map_err(|_| not_a_network(text))?;
     if network.trunc() != network { Err(host_bits(text, network.trunc().to_string())) } else { Ok(network) }
+}
+
+/// An address, as the network that has no other, or a network.
+pub(super) fn address_or_network(text: &str) -> Result<IpNet, Fault> {
+    text.parse::<IpAddr>().map(IpNet::from).or_else(|_| network(text))
 }
 
 /// An IPv4 network whose prefix length is between two bounds, for the given reason.
