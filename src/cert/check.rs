@@ -140,17 +140,13 @@ fn judge(from: &str, name: &str, allowed: &Allowed, sights: Vec<Sight>) -> Resul
         let port = format!("port 80 of {name} ({address})");
         match answer {
             None => {}
-            Some(Ok(answer)) if allowed.is_front(&address) => {
-                // Nobody has made this challenge, and that is what Traefik says of it.
-                if answer.status != 404 {
-                    finding(
-                        format!("{port} answers a challenge with status {} instead of the worker's 404", answer.status),
-                        "what is in front of the worker must pass on /.well-known/acme-challenge/ to its port 80 as it is: \
-                         no redirection, no cache, no login, no check of the browser there"
-                            .into(),
-                    );
-                }
-            }
+            // Nobody has made this challenge, and that is what Traefik says of it.
+            Some(Ok(answer)) if allowed.is_front(&address) && answer.status != 404 => finding(
+                format!("{port} answers a challenge with status {} instead of the worker's 404", answer.status),
+                "what is in front of the worker must pass on /.well-known/acme-challenge/ to its port 80 as it is: \
+                 no redirection, no cache, no login, no check of the browser there"
+                    .into(),
+            ),
             Some(Err(error)) if allowed.is_front(&address) && error.reason.is_some_and(is_of_the_network) => finding(
                 format!("{port} gives no answer"),
                 format!("it is in `addresses` of [ingress]: does what is there listen on port 80 and lead on to {}?", wanted(false)),
