@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
 };
 
@@ -142,4 +143,37 @@ fn secret_is_refused_where_it_might_be_shown() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("option `user` takes no secret"), "{}", stderr(&output));
     assert!(!stderr(&output).contains("correct horse"));
+}
+
+#[test]
+fn the_secrets_of_an_app_are_read_where_it_is_deployed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    fs::write(&file, "hunter2\n").unwrap();
+    let app = "let app = #{ name: \"web\", image: \"web:1\", host: \"www.example.org\", secrets: #{ A: #{ env: \"K3SRUN_NOT_SET\" }, \
+               B: #{ file: args()[0] }, C: secret(\"hunter2\") } };";
+    let ask = |rest: &str| {
+        let script = folder.path().join("ask.rhai");
+        fs::write(&script, format!("{app}\n{rest}\n")).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_k3srun"))
+            .args([&script, &file])
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .env_remove("K3SRUN_NOT_SET")
+            .output()
+            .unwrap();
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains("hunter2"), "{said}");
+        (output.status.success(), said)
+    };
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let (_, said) = ask("for problem in config::app_problems(app) { print(problem) }");
+    assert!(
+        said.contains("`secrets.A` names an environment variable that is not set: \"K3SRUN_NOT_SET\"; set it"),
+        "{said}"
+    );
+    assert!(said.contains("`secrets.B` names a file that others can use"), "{said}");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let (right, said) = ask("app.secrets.A = secret(\"x\"); let it = config::app(app); \
+         if `${it.secrets}`.contains(\"hunter\") || it.secrets.len() != 3 || it.user != 65532 { fail(\"no\") }");
+    assert!(right, "{said}");
 }

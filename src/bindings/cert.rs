@@ -243,7 +243,8 @@ pub mod api {
     /// and IPv6, and whether port 80 answers there and lets challenges through. It looks from the cluster's server, which is
     /// another machine than those at which the name leads. Returns what is wrong, as maps of `from` (where it was seen from),
     /// `problem` and `remedy`; an empty list where nothing is. It changes nothing, and costs nothing of the rate limits.
-    /// Option: `addresses` (needed: where the name may lead, the workers' public addresses).
+    /// Option: `addresses` (needed: where the name may lead, the workers' public addresses), `via` (addresses and
+    /// networks in front of them that lead on to them, where a challenge must get through as it is).
     ///
     /// # Example
     /// ```rhai,no_run

@@ -52,6 +52,20 @@ pub mod api {
         failure.at.clone()
     }
 
+    /// The same error with another advice of what to do about it, to be thrown again.
+    ///
+    /// # Example
+    /// ```rhai
+    /// try {
+    ///     try { fail("the disk is full") } catch (e) { throw e.with_help("make room") }
+    /// } catch (e) { print(e.help) }
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn with_help(failure: &mut Failure, help: &str) -> Failure {
+        let error = failure.error.clone().help(help);
+        Failure { error, at: failure.at.clone() }
+    }
+
     #[rhai_fn(global, name = "to_string", name = "to_debug", pure)]
     pub fn to_string(failure: &mut Failure) -> String {
         failure.to_string()

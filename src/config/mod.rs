@@ -1,19 +1,22 @@
 //! `cluster.toml` and `--set`: what the user says about the cluster, typed and checked, with all problems reported at once.
 //!
 //! - `document` reads TOML into a tree that knows its places; `overrides` puts `--set` arguments into it;
-//! - `schema` says which keys there are, `k3s` those of k3s, `platform` those of what runs on the cluster, `values` what each may be, `reader` reports unknown, missing and mistyped ones;
+//! - `schema` says which keys there are, `k3s` those of k3s, `platform` those of what runs on the cluster, `app` those of an application, `values` and `names` what each may be, `reader` reports unknown, missing and mistyped ones;
 //! - `consistency` compares settings with each other;
 //! - `problem` is what the user sees, `masking` keeps secrets out of it.
 
+mod app;
 mod consistency;
 mod document;
 mod k3s;
 mod masking;
+mod names;
 mod overrides;
 mod platform;
 mod problem;
 mod reader;
 mod schema;
+mod secret_place;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -21,9 +24,11 @@ mod values;
 
 use std::{fs, io, path::Path};
 
+pub use app::{App, Volume};
 pub use k3s::{K3s, K3sVersion};
-pub use platform::{App, Certificates, Charts, Helm, Ingress, Monitoring, Platform};
+pub use platform::{Certificates, Charts, Helm, Ingress, Monitoring, Platform};
 pub use problem::{ConfigProblems, Problem};
+pub use secret_place::SecretPlace;
 pub use types::{Artifact, ArtifactSource, Checksum, Cluster, Config, ConnectOptions, Node, Role, Ssh, SudoPassword};
 
 use document::Sources;

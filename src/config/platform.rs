@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{
-    document::{Place, Table},
+    app::{self, App, AppDraft},
+    document::Table,
     problem::Finding,
-    reader::{Field, Reader, TableReader},
+    reader::{Field, Reader},
     values,
 };
 
@@ -52,6 +54,8 @@ pub struct Charts {
 pub struct Ingress {
     /// Whether Traefik is installed; default yes.
     pub enabled: bool,
+    /// Addresses and networks that lead on to the workers, under which names may be reached too; default none.
+    pub addresses: Vec<IpNet>,
 }
 
 /// `[certificates]`.
@@ -80,28 +84,12 @@ pub struct Monitoring {
     pub kube_state_metrics: bool,
 }
 
-/// One of `[[apps]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct App {
-    /// What its objects are called: a lower-case label of RFC 1123.
-    pub name: String,
-    /// Its container image.
-    pub image: String,
-    /// The name under which the internet reaches it.
-    pub host: String,
-    /// The TCP port on which it listens; default 8080.
-    pub port: u16,
-    /// How many pods it has; default 1.
-    pub replicas: u16,
-    /// The path that answers when it is ready; default `/`.
-    pub path: String,
-}
-
 /// What was read of the platform, as far as it could be.
 pub(super) struct PlatformDraft {
     helm: Field<PathBuf>,
     charts: [Field<String>; 3],
     ingress: Field<bool>,
+    addresses: Field<Vec<IpNet>>,
     certificates: Field<bool>,
     email: Field<String>,
     production: Field<bool>,
@@ -111,17 +99,6 @@ pub(super) struct PlatformDraft {
     grafana: Field<bool>,
     kube_state_metrics: Field<bool>,
     apps: Vec<AppDraft>,
-}
-
-struct AppDraft {
-    path: String,
-    place: Place,
-    name: Field<String>,
-    image: Field<String>,
-    host: Field<String>,
-    port: Field<u16>,
-    replicas: Field<u16>,
-    health: Field<String>,
 }
 
 /// The tables of the platform, in the order of [`NAMES`]; no table where something else stands in its place.
@@ -144,6 +121,7 @@ pub(super) fn read(tables: Tables<'_>, apps: Vec<(String, &Table)>, reader: &mut
 
     let mut table = reader.table(ingress, "ingress", "[ingress]");
     let ingress = table.flag("enabled");
+    let addresses = table.list("addresses", |text, _| values::address_or_network(text));
     table.finish();
 
     let mut table = reader.table(certificates, "certificates", "[certificates]");
@@ -162,12 +140,13 @@ pub(super) fn read(tables: Tables<'_>, apps: Vec<(String, &Table)>, reader: &mut
 
     let apps = apps
         .into_iter()
-        .map(|(path, table)| app(reader.table(Some(table), &path, "[[apps]]"), path, table.place))
+        .map(|(path, table)| app::read(reader.table(Some(table), &path, "[[apps]]"), path, table.place))
         .collect();
     PlatformDraft {
         helm,
         charts,
         ingress,
+        addresses,
         certificates,
         email,
         production,
@@ -178,21 +157,6 @@ pub(super) fn read(tables: Tables<'_>, apps: Vec<(String, &Table)>, reader: &mut
         kube_state_metrics,
         apps,
     }
-}
-
-fn app(mut table: TableReader<'_, '_>, path: String, place: Place) -> AppDraft {
-    let draft = AppDraft {
-        path,
-        place,
-        name: table.required("name", "web", values::object_name),
-        image: table.required("image", "ghcr.io/example/web:1.0", values::image),
-        host: table.required("host", "www.example.org", values::domain),
-        port: table.number("port", "a port", 1..=u16::MAX),
-        replicas: table.number("replicas", "a number of pods", 1..=100),
-        health: table.text("path", values::url_path),
-    };
-    table.finish();
-    draft
 }
 
 impl PlatformDraft {
@@ -227,6 +191,7 @@ impl PlatformDraft {
             let help = "leave the apps out, or switch ingress and certificates on";
             findings.push(Finding::between("apps need the ingress and certificates", help, labels));
         }
+        findings.extend(self.apps.iter().flat_map(AppDraft::check));
         findings.extend(self.repeated("name", |app| &app.name));
         findings.extend(self.repeated("host", |app| &app.host));
         findings
@@ -254,7 +219,7 @@ impl PlatformDraft {
         Some(Platform {
             helm: Helm { binary: self.helm.value() },
             charts: Charts { traefik, cert_manager, kube_prometheus_stack },
-            ingress: Ingress { enabled: yes(self.ingress) },
+            ingress: Ingress { enabled: yes(self.ingress), addresses: self.addresses.value().unwrap_or_default() },
             certificates: Certificates {
                 enabled: yes(self.certificates),
                 email: self.email.value(),
@@ -268,19 +233,6 @@ impl PlatformDraft {
                 kube_state_metrics: yes(self.kube_state_metrics),
             },
             apps: self.apps.into_iter().map(AppDraft::complete).collect::<Option<_>>()?,
-        })
-    }
-}
-
-impl AppDraft {
-    fn complete(self) -> Option<App> {
-        Some(App {
-            name: self.name.value()?,
-            image: self.image.value()?,
-            host: self.host.value()?,
-            port: self.port.value().unwrap_or(8080),
-            replicas: self.replicas.value().unwrap_or(1),
-            path: self.health.value().unwrap_or_else(|| "/".to_owned()),
         })
     }
 }

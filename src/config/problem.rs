@@ -29,6 +29,11 @@ impl Finding {
         Self { message: message.into(), help: help.into(), labels }
     }
 
+    /// The problem and its remedy in one line, for who has no text with places.
+    pub fn line(&self) -> String {
+        format!("{}; {}", self.message, self.help.replace('\n', " "))
+    }
+
     pub fn place(&self) -> Option<Place> {
         self.labels.first().map(|(place, _)| *place)
     }
@@ -115,7 +120,7 @@ impl Problem {
 #[error("{}", self.summary())]
 pub struct ConfigProblems {
     file: String,
-    /// Instead of problems: why there is no text to have problems.
+    /// Instead of problems: why there is not text to have problems.
     unreadable: Option<String>,
     #[help]
     help: Option<String>,

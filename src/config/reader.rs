@@ -1,6 +1,7 @@
 //! Reads tables by their known keys: whatever is wrong becomes a finding, and reading goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use crate::suggestion::nearest;
 
@@ -116,7 +117,10 @@ impl<'a> Reader<'a> {
                 self.known.iter().filter(|(_, key)| *key == stray.key).map(|(header, _)| header.as_str()).collect();
             let of_table: Vec<&str> =
                 self.known.iter().filter(|(header, _)| *header == stray.header).map(|(_, key)| key.as_str()).collect();
-            let help = if is_secret(&stray.key) {
+            let help = if is_secret(&stray.key) && stray.header == "[[apps]]" {
+                "`secrets` says where each is kept: secrets = { NAME = { env = \"NAME\" } }, or { file = \"PATH\" }"
+                    .to_owned()
+            } else if is_secret(&stray.key) {
                 "secrets don't belong in the configuration: sudo_password_env in [ssh] names an environment variable with the \
                  password, sudo_password_file a file"
                     .to_owned()
@@ -142,7 +146,7 @@ pub(super) struct TableReader<'r, 'a> {
     missing: Vec<(String, &'static str)>,
 }
 
-impl<'r> TableReader<'r, '_> {
+impl<'r, 'a> TableReader<'r, 'a> {
     fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
@@ -211,6 +215,46 @@ impl<'r> TableReader<'r, '_> {
         if values.len() == items.len() { self.located(key, node.place, Ok(values)) } else { Field::Invalid }
     }
 
+    /// A table of names that the user chooses, each with what `parse` accepts for it.
+    pub fn each<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str, &Node, &Source) -> Result<T, Fault>,
+    ) -> Field<BTreeMap<String, T>> {
+        let Some(node) = self.node(key) else { return Field::Absent };
+        let Value::Table(table) = &node.value else { return self.located(key, node.place, Err(not_a_table(node))) };
+        let mut values = BTreeMap::new();
+        for entry in &table.entries {
+            let result = parse(&entry.key, &entry.node, self.reader.sources.get(entry.node.place));
+            let field = self.located(&format!("{key}.{}", entry.key), entry.node.place, result);
+            values.extend(field.value().map(|value| (entry.key.clone(), value)));
+        }
+        let complete = values.len() == table.entries.len();
+        if complete { self.located(key, node.place, Ok(values)) } else { Field::Invalid }
+    }
+
+    /// The table inside this one, and its place. Errors call it `header`.
+    pub fn inner(&mut self, key: &str, header: &str) -> Option<(TableReader<'_, 'a>, Place)> {
+        let node = self.node(key)?;
+        let Value::Table(table) = &node.value else {
+            self.located::<()>(key, node.place, Err(not_a_table(node)));
+            return None;
+        };
+        let path = self.path_of(key);
+        Some((self.reader.table(Some(table), &path, header), node.place))
+    }
+
+    /// A text, or a whole number in its place.
+    pub fn scalar<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, Fault>) -> Field<T> {
+        match self.node(key).map(|node| (&node.value, node.place)) {
+            Some((Value::Integer(number), place)) => {
+                let result = parse(&number.to_string());
+                self.located(key, place, result)
+            }
+            _ => self.text(key, parse),
+        }
+    }
+
     /// True or false.
     pub fn flag(&mut self, key: &str) -> Field<bool> {
         let Some(node) = self.node(key) else { return Field::Absent };
@@ -228,7 +272,10 @@ impl<'r> TableReader<'r, '_> {
     }
 
     /// A whole number from `range`, which is of `unit`.
-    pub fn number(&mut self, key: &str, unit: &str, range: std::ops::RangeInclusive<u16>) -> Field<u16> {
+    pub fn number<T>(&mut self, key: &str, unit: &str, range: std::ops::RangeInclusive<T>) -> Field<T>
+    where
+        T: TryFrom<i64> + PartialOrd + Display,
+    {
         let Some(node) = self.node(key) else { return Field::Absent };
         let (first, last) = (range.start(), range.end());
         let remedy = format!("write {unit} from {first} to {last}");
@@ -241,7 +288,7 @@ impl<'r> TableReader<'r, '_> {
             other => Err(fault(&format!(", not {}", other.kind()), "")),
         };
         let result = result.and_then(|number: i64| {
-            let in_range = u16::try_from(number).ok().filter(|number| range.contains(number));
+            let in_range = T::try_from(number).ok().filter(|number| range.contains(number));
             in_range.ok_or_else(|| {
                 Fault::new(format!("is out of range: {number}"), format!("write {unit} from {first} to {last}"))
             })
@@ -283,7 +330,7 @@ impl<'r> TableReader<'r, '_> {
         let prefixed = format!("ssh_{key}");
         let known = self.keys.iter().map(String::as_str);
         match nearest(key, known) {
-            _ if is_secret(key) => None,
+            _ if is_secret(key) && nearest(key, ["secrets"]).is_none() => None,
             _ if self.keys.contains(&prefixed) => Some(prefixed),
             meant => meant.map(str::to_owned),
         }
@@ -298,6 +345,10 @@ impl<'r> TableReader<'r, '_> {
         let help = format!("add to {}, for example{}", self.header, lines.concat());
         self.reader.findings.push(Finding::new(message, help, table.place));
     }
+}
+
+fn not_a_table(node: &Node) -> Fault {
+    Fault::new(format!("must be a table, not {}", node.value.kind()), "write it in braces: { key = \"value\" }")
 }
 
 fn text(node: &Node) -> Result<String, Fault> {

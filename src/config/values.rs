@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
 };
@@ -12,6 +12,8 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::suggestion::nearest;
 
 use super::{Artifact, Role, document::Source, reader::Fault};
+
+pub(super) use super::names::{app_name, domain, image, issuer, one_of, quantity, variable_name};
 
 /// A name that can be a host name and the name of a Kubernetes node: a label of RFC 1123 in lower case.
 pub(super) fn host_name(text: &str) -> Result<String, Fault> {
@@ -99,6 +101,11 @@ fn not_of_a_machine(text: &str) -> Fault {
 pub(super) fn network(text: &str) -> Result<IpNet, Fault> {
     let network: IpNet = text.parse().map_err(|_| not_a_network(text))?;
     if network.trunc() != network { Err(host_bits(text, network.trunc().to_string())) } else { Ok(network) }
+}
+
+/// An address, as the network that has no other, or a network.
+pub(super) fn address_or_network(text: &str) -> Result<IpNet, Fault> {
+    text.parse::<IpAddr>().map(IpNet::from).or_else(|_| network(text))
 }
 
 /// An IPv4 network whose prefix length is between two bounds, for the given reason.
@@ -249,7 +256,7 @@ pub(super) fn file(text: &str, source: &Source) -> Result<PathBuf, Fault> {
     Ok(path)
 }
 
-fn located(text: &str, source: &Source) -> PathBuf {
+pub(super) fn located(text: &str, source: &Source) -> PathBuf {
     match (text.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => source.base.join(text),
@@ -329,41 +336,19 @@ pub(super) fn email(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-/// The name of a Kubernetes object.
-pub(super) fn object_name(text: &str) -> Result<String, Fault> {
-    host_name(text).map_err(|fault| Fault {
-        reason: fault.reason.replace("is not a valid host name", "can't be the name of an object"),
-        ..fault
-    })
-}
-
-/// A full domain name: labels of RFC 1123 with dots between them.
-pub(super) fn domain(text: &str) -> Result<String, Fault> {
-    let invalid = |remedy: &str| Err(Fault::new(format!("is not a domain name: {text:?}"), remedy));
-    if text.contains("://") || text.contains(['/', ':']) {
-        return invalid("write the name alone, without https:// and path");
-    }
-    if text.len() > 253 || !text.contains('.') || text.split('.').any(|label| host_name(label).is_err()) {
-        return invalid("write a full name in lower case, for example \"www.example.org\"");
-    }
-    Ok(text.to_owned())
-}
-
-/// A reference to a container image.
-pub(super) fn image(text: &str) -> Result<String, Fault> {
-    if text.contains("://") || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(Fault::new(
-            format!("is not a container image: {text:?}"),
-            "write it like ghcr.io/example/web:1.0, without https://",
-        ));
-    }
-    Ok(text.to_owned())
-}
-
 /// The path of an address.
 pub(super) fn url_path(text: &str) -> Result<String, Fault> {
     if !text.starts_with('/') || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(Fault::new(format!("is not the path of an address: {text:?}"), "write it like \"/healthz\""));
+    }
+    Ok(text.to_owned())
+}
+
+/// A folder in a container, by its full path.
+pub(super) fn folder(text: &str) -> Result<String, Fault> {
+    let invalid = text.contains(':') || text.split('/').any(|part| part == "..") || text.contains(char::is_control);
+    if !text.starts_with('/') || text.trim_matches('/').is_empty() || invalid {
+        return Err(Fault::new(format!("is not the full path of a folder: {text:?}"), "write it like \"/data\""));
     }
     Ok(text.to_owned())
 }

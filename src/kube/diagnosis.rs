@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::containers::container_troubles;
 use super::resources::Resource;
-use super::state::container_troubles;
 use super::{GetOptions, Kube, LogOptions};
 use crate::error::Result;
 

@@ -1,6 +1,7 @@
 //! A cluster's API, through an SSH tunnel to its server: read, apply, delete, wait.
 
 mod apply;
+mod containers;
 mod delete;
 mod diagnosis;
 mod error;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::containers::container_troubles;
+
 /// How far an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
@@ -81,38 +83,6 @@ fn pod(object: &Value) -> State {
             state => state,
         },
     }
-}
-
-/// Why containers of a pod don't run, e.g. `web: ImagePullBackOff: ..`.
-pub(super) fn container_troubles(object: &Value) -> Vec<String> {
-    let status = &object["status"];
-    let lists = ["initContainerStatuses", "containerStatuses"].map(|name| status[name].as_array());
-    let containers = lists.into_iter().flatten().flatten();
-    containers.filter_map(container_trouble).collect()
-}
-
-fn container_trouble(container: &Value) -> Option<String> {
-    let (state, last) = (&container["state"], &container["lastState"]["terminated"]);
-    let waiting = state["waiting"]["reason"].as_str();
-    let now = match (waiting, state["terminated"]["exitCode"].as_i64()) {
-        (Some("ContainerCreating" | "PodInitializing"), _) => return None,
-        (Some(reason), _) => {
-            let message = state["waiting"]["message"].as_str().unwrap_or_default();
-            if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") }
-        }
-        (None, Some(status)) if status != 0 => ended(&state["terminated"]),
-        _ => return None,
-    };
-    let name = container["name"].as_str().unwrap_or_default();
-    let restarts = container["restartCount"].as_i64().unwrap_or_default();
-    let before = if last.is_object() { format!("; {restarts} restarts, {}", ended(last)) } else { String::new() };
-    Some(format!("{name}: {now}{before}"))
-}
-
-fn ended(state: &Value) -> String {
-    let status = state["exitCode"].as_i64().unwrap_or_default();
-    let reason = state["reason"].as_str().unwrap_or("Error");
-    format!("ended with status {status} ({reason})")
 }
 
 /// Whether all pods that a workload wants are there, of its present generation and available, and no others.

@@ -159,6 +159,7 @@ pub fn trials() -> Vec<Trial> {
         trial("certificates::every_step_of_an_order_can_be_seen", every_step),
         trial("certificates::all_are_listed", listed),
         trial("certificates::one_is_ordered_anew_when_asked_for", renewed),
+        trial("certificates::a_name_may_lead_to_what_stands_in_front_of_the_worker", fronted),
         trial("certificates::fails::the_rate_limit_is_reached", rate_limited),
     ];
     trials.extend(
@@ -261,6 +262,26 @@ fn every_step() -> Step {
         Ok(())
     } else {
         Err(format!("no step of the order was seen:\n{said}"))
+    }
+}
+
+/// The name leads to `internet`, which passes what comes to its port 80 on to the worker, as a load balancer does.
+fn fronted() -> Step {
+    let lab = platform()?;
+    let order = r#"
+        c.ingress.addresses = ["203.0.113.1"];
+        certificates::order(c, k, "fronted", #{ namespace: home, hosts: ["acme.example.test"] });"#;
+    match script_says(lab, &[], order)? {
+        (0, said) => return Err(format!("it was ordered though nothing gets through:\n{said}")),
+        (_, said) if said.contains("port 80 of acme.example.test (203.0.113.1) gives no answer") => {}
+        (_, said) => return Err(said),
+    }
+    let mut socat = lab.inside("internet", "socat");
+    socat.args(["TCP-LISTEN:80,fork,reuseaddr", "TCP:203.0.113.11:80"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let _server = Server(socat.spawn().map_err(|error| format!("can't start socat: {error}"))?);
+    match script_says(lab, &[], order)? {
+        (0, _) => Ok(()),
+        (_, said) => Err(said),
     }
 }
 

@@ -196,13 +196,13 @@ fn wrong_app() -> Step {
         ["Third_", "hello", "third", "--port", "http", "--ingress", "ingress", "--replicas", "2", "--volume", "1:data"];
     let (status, said) = lab.with_config("deploy-app.rhai", &[], &words)?;
     let expected = [
-        "name must be",
+        "can't be the name of an app",
         "has no tag",
-        "host must be",
-        "port must be",
-        "ingress must be",
+        "is not a domain name",
+        "`port` must be a whole number",
+        "did you mean \"Ingress\"?",
         "volume.size",
-        "for one replica",
+        "a volume is for one pod",
         " 0 changed,",
     ];
     match expected.iter().find(|text| !said.contains(**text)) {

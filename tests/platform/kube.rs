@@ -12,6 +12,7 @@ pub fn trials() -> Vec<Trial> {
         trial("kube::objects_of_any_kind_are_applied_patched_shown_and_watched", || script("objects")),
         trial("kube::refusals_can_be_told_apart", || script("refusals")),
         trial("kube::waiting_in_vain_ends_with_the_reason", || script("vain")),
+        trial("kube::apps_that_fail_are_told_with_the_key_that_helps", || script("app_failures")),
         trial("kube::logs_commands_and_ports_lead_into_pods", || script("pods")),
         trial("kube::workloads_are_scaled_and_restarted_and_nodes_drained", || script("rollout")),
         trial("kube::a_restart_of_the_api_server_and_a_cut_tunnel_are_outlived", || script("outage")),

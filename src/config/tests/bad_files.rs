@@ -342,3 +342,40 @@ fn platform_that_contradicts_itself() {
     )]);
     assert_snapshot!(problems(&text, &[]));
 }
+
+#[test]
+fn apps_that_could_not_be_deployed() {
+    let text = with(&[(
+        "[[nodes]]",
+        "[[apps]]\nname = \"9web\"\nimage = \"registry.example.org:5000/web\"\nhost = \"203.0.113.2\"\nreplicas = 2\n\
+         env = { A-B = \"x\", DEBUG = true, KEY = \"x\" }\nsecrets = { KEY = { env = \"KEY\" } }\n\
+         volume = { size = \"1\", pth = \"/data\" }\nlimits = { memory = \"1GB\", cpu = 2 }\nuser = 0\n\
+         ingress = \"ingress\"\nissuer = \"Own\"\n\n\
+         [[apps]]\nname = \"shop\"\nimage = \"Shop:1\"\nhost = \"*.example.org\"\nport = \"http\"\nenv = [\"A=b\"]\n\n\
+         [[apps]]\nname = \"shop\"\nimage = \"shop:1\"\nhost = \"shop.example.org.\"\nvolume = { size = \"1Gi\", path = \"/data\" }\n\
+         replicas = 3\nenv = { KEY = 1 }\n[apps.secrets]\nKEY = { file = \"key\" }\n\n[[nodes]]",
+    )]);
+    assert_snapshot!(problems(&text, &[]));
+}
+
+#[test]
+fn a_secret_of_an_app_is_refused_and_not_shown() {
+    let app = |rest: &str| {
+        let app = "[[apps]]\nname = \"web\"\nimage = \"web:1\"\nhost = \"www.example.org\"\n";
+        with(&[("[[nodes]]", &format!("{app}{rest}\n\n[[nodes]]"))])
+    };
+    let mut shown = Vec::new();
+    for wrong in [
+        "secrets = { KEY = \"hunter2\" }",
+        "[apps.secrets]\nKEY = \"hunter2\"",
+        "[apps.secrets]\nKEY = { value = \"hunter2\" }",
+        "secret = \"hunter2\"",
+        "password = \"hunter2\"",
+    ] {
+        shown.push(problems(&app(wrong), &[]));
+    }
+    shown.push(problems(&app(""), &["apps.web.secrets.KEY=hunter2"]));
+    let shown = shown.join("\n");
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert_snapshot!(shown);
+}

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::{GOOD, check, with};
-use crate::config::{Artifact, Config, SudoPassword};
+use crate::config::{App, Artifact, Config, SudoPassword};
 
 fn good(text: &str, sets: &[&str]) -> Config {
     check(text, sets).unwrap_or_else(|problems| panic!("{}", super::render(&problems)))
@@ -97,4 +97,29 @@ fn files_are_found_beside_the_configuration() {
     std::fs::write(&path, with(&[("[k3s]\n", "[k3s]\nbinary = \"k3s\"\n")])).unwrap();
     let config = Config::load(&path, &[]).unwrap();
     assert_eq!(config.k3s.source.binary, Some(Artifact::Path(folder.path().join("k3s"))));
+}
+
+#[test]
+fn an_app_with_every_setting_and_one_with_defaults() {
+    let text = with(&[(
+        "[[nodes]]",
+        "[[apps]]\nname = \"web\"\nimage = \"web:1\"\nhost = \"www.example.org\"\n\n\
+         [[apps]]\nname = \"shop\"\nimage = \"ghcr.io/example/shop:2.1\"\nhost = \"shop.example.org\"\nport = 3000\nreplicas = 1\n\
+         env = { LANGUAGE = \"en\", DEBUG = true, WORKERS = 2, EMPTY = \"\" }\npath = \"none\"\nuser = 1000\ningress = \"Ingress\"\n\
+         issuer = \"own.example\"\nvolume = { size = \"5Gi\", path = \"/data\" }\nlimits = { memory = \"512Mi\", cpu = 2 }\n\
+         [apps.secrets]\nTOKEN = { env = \"NOT_SET\" }\nKEY = { file = \"key.txt\" }\n\n[[nodes]]",
+    )]);
+    let apps = good(&text, &["apps.shop.env.LANGUAGE=de", "apps.shop.limits.cpu=500m"]).platform.apps;
+    assert_snapshot!(serde_json::to_string_pretty(&apps).unwrap());
+    // What scripts get of it is what they may hand on.
+    for app in apps {
+        assert_eq!(App::described(&serde_json::to_value(&app).unwrap()).as_ref(), Ok(&app));
+    }
+}
+
+#[test]
+fn an_app_of_a_script_has_the_same_problems() {
+    let app = serde_json::json!({ "name": "9web", "image": "NGINX:1", "port": "80", "volume": { "size": "1Gi", "path": "/data" },
+        "replicas": 2, "limit": {}, "secrets": { "KEY": "hunter2" } });
+    assert_snapshot!(App::described(&app).unwrap_err().join("\n"));
 }
