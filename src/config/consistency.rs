@@ -43,7 +43,7 @@ fn roles(draft: &Draft) -> Vec<Finding> {
         findings.push(Finding::new("there is no master", "add a [[nodes]] with role = \"master\"", place));
     }
     if workers.is_empty() && all_known {
-        findings.push(Finding::new("there is not a worker", "add a [[nodes]] with role = \"worker\"", place));
+        findings.push(Finding::new("there is no worker", "add a [[nodes]] with role = \"worker\"", place));
     }
     findings
 }

@@ -120,7 +120,7 @@ impl Problem {
 #[error("{}", self.summary())]
 pub struct ConfigProblems {
     file: String,
-    /// Instead of problems: why there is not text to have problems.
+    /// Instead of problems: why there is no text to have problems.
     unreadable: Option<String>,
     #[help]
     help: Option<String>,

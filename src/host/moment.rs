@@ -5,7 +5,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 /// A time that `systemctl show` printed with TZ=UTC, e.g. `Fri 2026-11-27 04:13:00 UTC`, or with parts of a second. Nothing where
-/// it never was: then there is not text.
+/// it never was: then there is no text.
 pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let time = strtime::parse("%a %Y-%m-%d %H:%M:%S%.f UTC", text);
     let time = time.or_else(|_| strtime::parse("%a %Y-%m-%d %H:%M:%S UTC", text)).ok()?.to_datetime().ok()?;

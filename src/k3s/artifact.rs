@@ -92,7 +92,7 @@ impl Arch {
     /// The processor that `uname -m` calls so.
     ///
     /// # Errors
-    /// Refused where there is not a release for it.
+    /// Refused where there is no release for it.
     pub fn of_machine(machine: &str) -> Result<Self> {
         match machine {
             "x86_64" | "amd64" => Ok(Arch { name: "amd64", suffix: "" }),
