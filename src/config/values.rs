@@ -324,7 +324,13 @@ pub(super) fn https(text: &str) -> Result<String, Fault> {
 pub(super) fn email(text: &str) -> Result<String, Fault> {
     let valid = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && domain(host).is_ok());
     if !valid || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(Fault::new(format!("is not an e-mail address: {text:?}"), "write it like ops@example.org"));
+        return Err(Fault::new(format!("is not an e-mail address: {text:?}"), "write it as name@domain"));
+    }
+    if ["example.com", "example.net", "example.org"].iter().any(|domain| text.ends_with(&format!("@{domain}"))) {
+        return Err(Fault::new(
+            format!("is a placeholder, which Let's Encrypt refuses: {text:?}"),
+            "give an address that you read",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -340,8 +346,23 @@ pub(super) fn object_name(text: &str) -> Result<String, Fault> {
 /// A full domain name: labels of RFC 1123 with dots between them.
 pub(super) fn domain(text: &str) -> Result<String, Fault> {
     let invalid = |remedy: &str| Err(Fault::new(format!("is not a domain name: {text:?}"), remedy));
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return invalid("this is an address, and it gets no certificate by HTTP-01; give a name that leads to it");
+    }
     if text.contains("://") || text.contains(['/', ':']) {
         return invalid("write the name alone, without https:// and path");
+    }
+    if text.contains('*') {
+        return invalid("a wildcard needs a certificate by DNS-01, which is not supported; give each name by itself");
+    }
+    if !text.is_ascii() {
+        return invalid("write its ASCII form, which begins with xn-- (IDNA)");
+    }
+    if text.contains('_') {
+        return invalid("host names have no underscores, and no certificate is issued for one; use a hyphen");
+    }
+    if text.ends_with('.') {
+        return invalid("leave out the dot at the end");
     }
     if text.len() > 253 || !text.contains('.') || text.split('.').any(|label| host_name(label).is_err()) {
         return invalid("write a full name in lower case, for example \"www.example.org\"");
