@@ -4,6 +4,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
+use crate::suggestion::nearest;
+
 use super::{
     document::Table,
     reader::{Fault, Field, Reader},
@@ -22,6 +24,8 @@ pub struct K3s {
     pub images: Vec<PathBuf>,
     /// What the nodes get as k3s's registries.yaml, if they get one: mirrors and logins of registries.
     pub registries: Option<PathBuf>,
+    /// How containerd stores the layers of images; k3s chooses where nothing is said.
+    pub snapshotter: Option<String>,
     /// Arguments of the kubelet on every node, like all the following in the form `name=value`.
     pub kubelet_args: Vec<String>,
     /// Arguments of the API server.
@@ -73,6 +77,7 @@ pub(super) struct K3sDraft {
     pub sums: Field<Artifact>,
     images: Field<Vec<PathBuf>>,
     registries: Field<PathBuf>,
+    snapshotter: Field<String>,
     arguments: [Field<Vec<String>>; ARGUMENTS.len()],
 }
 
@@ -89,6 +94,7 @@ pub(super) fn read(table: Option<&Table>, reader: &mut Reader<'_>) -> K3sDraft {
         sums: table.text_of("sums", values::artifact),
         images: table.list("images", values::file),
         registries: table.text_of("registries", values::file),
+        snapshotter: table.text("snapshotter", snapshotter),
         arguments: ARGUMENTS.map(|key| table.list(key, |text, _| argument(text))),
     };
     table.finish();
@@ -108,6 +114,7 @@ impl K3sDraft {
             },
             images: self.images.value().unwrap_or_default(),
             registries: self.registries.value(),
+            snapshotter: self.snapshotter.value(),
             kubelet_args,
             apiserver_args,
             controller_manager_args,
@@ -128,6 +135,20 @@ fn release(text: &str) -> Result<K3sVersion, Fault> {
         };
         Fault::new(format!("is not the version of a k3s release: {text:?}"), remedy)
     })
+}
+
+/// The snapshotters that k3s knows.
+const SNAPSHOTTERS: [&str; 6] = ["overlayfs", "native", "fuse-overlayfs", "stargz", "zfs", "btrfs"];
+
+fn snapshotter(text: &str) -> Result<String, Fault> {
+    if SNAPSHOTTERS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let remedy = match nearest(text, SNAPSHOTTERS) {
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None => format!("write one of {}", SNAPSHOTTERS.join(", ")),
+    };
+    Err(Fault::new(format!("is not a snapshotter of k3s: {text:?}"), remedy))
 }
 
 /// An argument of one of the programs: `name=value`, without the dashes.

@@ -331,7 +331,13 @@ pub(super) fn https(text: &str) -> Result<String, Fault> {
 pub(super) fn email(text: &str) -> Result<String, Fault> {
     let valid = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && domain(host).is_ok());
     if !valid || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err(Fault::new(format!("is not an e-mail address: {text:?}"), "write it like ops@example.org"));
+        return Err(Fault::new(format!("is not an e-mail address: {text:?}"), "write it as name@domain"));
+    }
+    if ["example.com", "example.net", "example.org"].iter().any(|domain| text.ends_with(&format!("@{domain}"))) {
+        return Err(Fault::new(
+            format!("is a placeholder, which Let's Encrypt refuses: {text:?}"),
+            "give an address that you read",
+        ));
     }
     Ok(text.to_owned())
 }

@@ -38,6 +38,13 @@ fn said(error: &openssh::Error) -> String {
     said.replace('\r', "")
 }
 
+/// The entry of known_hosts that ssh complains about, quoted for a shell: a host, or `[host]:port`.
+fn known_as(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once("Host key for ")?;
+    let (entry, _) = rest.split_once(" has changed")?;
+    Some(if entry.contains('[') { format!("'{entry}'") } else { entry.to_owned() })
+}
+
 /// The failure to connect as a person can act on it.
 pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Error {
     let said = said(error);
@@ -50,7 +57,8 @@ pub(super) fn explain(destination: &Destination, error: &openssh::Error) -> Erro
         unreachable(
             format!("the host key of {address} is not the one in known_hosts"),
             format!(
-                "someone may listen in, or the machine was reinstalled. If you know it was: ssh-keygen -R {host}, then connect once with ssh and compare the fingerprint"
+                "someone may listen in, or the machine was reinstalled. If you know it was: ssh-keygen -R {}, then connect once with ssh and compare the fingerprint",
+                known_as(&said).unwrap_or_else(|| host.to_owned())
             ),
         )
     } else if has("host key verification failed") || has("host key is known for") {

@@ -72,6 +72,7 @@ fn explain(said: &str) -> Error {
     } else if lower.contains("not in the sudoers")
         || lower.contains("may not run sudo")
         || lower.contains("not allowed")
+        || lower.contains("i'm afraid i can't do that")
     {
         ("the user may not use sudo", "add the user to the group sudo (usermod -aG sudo USER), or log in as root")
     } else if lower.contains("tty") {
@@ -96,6 +97,8 @@ mod tests {
         let message = |said| explain(said).message;
         assert_eq!(message("sh: 1: exec: sudo: not found"), "sudo is not installed on the host");
         assert_eq!(message("ops is not in the sudoers file."), "the user may not use sudo");
+        let of_sudo_rs = "sudo: I'm sorry ops. I'm afraid I can't do that";
+        assert_eq!(message(of_sudo_rs), "the user may not use sudo");
         assert_eq!(message("sudo: sorry, you must have a tty to run sudo"), "sudo wants a terminal");
         assert_eq!(message("?"), "sudo did not start a shell");
     }

@@ -255,7 +255,7 @@ pub const SYMPTOMS: &[Symptom] = &[
         Permanent,
         "cannot be enabled",
         "the file system under /var/lib/rancher can't carry this snapshotter",
-        "use ext4 or xfs (with ftype=1) there, or set snapshotter to native",
+        "use ext4 or xfs (with ftype=1) there, or set snapshotter = \"native\" (in cluster.toml below [k3s])",
     ),
     both(
         Permanent,

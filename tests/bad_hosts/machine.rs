@@ -36,6 +36,30 @@ pub const CASES: &[Case] = &[
         status: 2,
     },
     Case {
+        name: "it_is_microos",
+        broken: &[(
+            "worker",
+            "printf '#!/bin/sh\\n' >/usr/local/sbin/transactional-update; chmod 755 /usr/local/sbin/transactional-update
+             printf 'ID=opensuse-microos\\nID_LIKE=\"suse opensuse\"\\nPRETTY_NAME=\"openSUSE MicroOS\"\\n' >/run/os-release
+             mount --bind /run/os-release /etc/os-release",
+        )],
+        mended: &[("worker", "umount /etc/os-release; rm /run/os-release /usr/local/sbin/transactional-update")],
+        signs: Imitated("os-release and the program that changes the system are those of MicroOS"),
+        run: Preflight(&[]),
+        deadline: 30,
+        status: 2,
+    },
+    Case {
+        name: "it_is_a_container_that_sets_no_kernel_parameters",
+        broken: &[("worker", "cd /proc/sys/vm; mount --bind overcommit_memory overcommit_memory; mount -o remount,bind,ro overcommit_memory
+              >/run/kmsg; mount --bind /run/kmsg /dev/kmsg")],
+        mended: &[("worker", "umount /proc/sys/vm/overcommit_memory /dev/kmsg; rm /run/kmsg")],
+        signs: Imitated("what LXC hides from an unprivileged container is hidden"),
+        run: Preflight(&[]),
+        deadline: 30,
+        status: 2,
+    },
+    Case {
         name: "it_is_a_distribution_that_nobody_knows",
         broken: &[(
             "worker",

@@ -45,6 +45,18 @@ pub const CASES: &[Case] = &[
         status: 2,
     },
     Case {
+        name: "the_private_address_is_the_second_of_its_interface",
+        broken: &[(
+            "worker",
+            "ip address del 10.77.0.11/24 dev eth1; ip address add 10.99.0.11/24 dev eth1; ip address add 10.77.0.11/24 dev eth1",
+        )],
+        mended: &[("worker", "ip address del 10.99.0.11/24 dev eth1")],
+        signs: Real,
+        run: Preflight(&[]),
+        deadline: 30,
+        status: 2,
+    },
+    Case {
         name: "the_private_network_is_cut",
         broken: &[("lab", "cut worker.private")],
         mended: &[("lab", "restore worker.private")],

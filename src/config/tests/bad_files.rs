@@ -331,6 +331,39 @@ fn password_in_a_destination_is_refused_and_not_shown() {
 }
 
 #[test]
+fn names_of_apps_for_which_there_is_no_certificate() {
+    for (host, why) in [
+        ("203.0.113.2", "this is an address, and it gets no certificate by HTTP-01"),
+        ("2001:db8::2", "this is an address"),
+        ("*.example.org", "a wildcard needs a certificate by DNS-01"),
+        ("bücher.example.org", "begins with xn--"),
+        ("my_app.example.org", "host names have no underscores"),
+        ("www.example.org.", "leave out the dot at the end"),
+    ] {
+        let app = format!("[[apps]]\nname = \"web\"\nimage = \"web:1\"\nhost = \"{host}\"\n\n[[nodes]]");
+        let said = problems(&with(&[("[[nodes]]", &app)]), &[]);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("is not a domain name") && said.contains(why), "{host}: {said}");
+    }
+}
+
+#[test]
+fn a_snapshotter_that_k3s_does_not_know() {
+    let said = |name: &str| problems(&with(&[("[k3s]", &format!("[k3s]\nsnapshotter = \"{name}\""))]), &[]);
+    assert!(said("overlay").contains("did you mean \"overlayfs\"?"), "{}", said("overlay"));
+    assert!(said("9p").contains("write one of overlayfs, native,"), "{}", said("9p"));
+}
+
+#[test]
+fn addresses_of_examples_get_no_certificate() {
+    for domain in ["example.com", "example.net", "example.org"] {
+        let certificates = format!("[certificates]\nemail = \"ops@{domain}\"\n\n[[nodes]]");
+        let said = problems(&with(&[("[[nodes]]", &certificates)]), &[]);
+        assert!(said.contains("Let's Encrypt refuses"), "{said}");
+    }
+}
+
+#[test]
 fn platform_that_contradicts_itself() {
     let text = with(&[(
         "[[nodes]]",

@@ -1,0 +1,32 @@
+//! What the standard library makes of facts, asked without a host.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Command;
+
+/// What a line of a script prints.
+fn says(import: &str, expression: &str) -> String {
+    let script = format!("import \"{import}\" as it; print(it::{expression})");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_k3srun")).args(["-q", "--output", "plain", "-e", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_api_has_the_first_address_of_the_network_of_services() {
+    for (network, address) in
+        [("10.43.0.0/16", "10.43.0.1"), ("10.43.0.128/25", "10.43.0.129"), ("10.43.0.16/28", "10.43.0.17")]
+    {
+        assert_eq!(says("verification", &format!("api_address(\"{network}\")")), address);
+    }
+}
+
+#[test]
+fn an_end_of_support_is_told_30_days_ahead() {
+    let on = |today: &str| says("kubernetes", &format!("support_warning(\"v1.35.2+k3s1\", \"{today}\")"));
+    assert_eq!(on("2027-01-28"), "");
+    assert!(on("2027-01-29").starts_with("the support of Kubernetes 1.35 ends on 2027-02-28"));
+    assert!(on("2027-02-28").contains("ends on"));
+    assert!(on("2028-01-01").contains("ended on 2027-02-28"));
+}
