@@ -333,12 +333,12 @@ fn password_in_a_destination_is_refused_and_not_shown() {
 #[test]
 fn names_of_apps_for_which_there_is_no_certificate() {
     for (host, why) in [
-        ("203.0.113.2", "this is an address, and it gets no certificate by HTTP-01"),
-        ("2001:db8::2", "this is an address"),
-        ("*.example.org", "a wildcard needs a certificate by DNS-01"),
+        ("203.0.113.2", "but an address, for which there is no certificate"),
+        ("2001:db8::2", "but an address"),
+        ("*.example.org", "they need DNS-01"),
         ("bücher.example.org", "begins with xn--"),
-        ("my_app.example.org", "host names have no underscores"),
-        ("www.example.org.", "leave out the dot at the end"),
+        ("my_app.example.org", "because of the underscore"),
+        ("www.example.org.", "because of the dot at its end"),
     ] {
         let app = format!("[[apps]]\nname = \"web\"\nimage = \"web:1\"\nhost = \"{host}\"\n\n[[nodes]]");
         let said = problems(&with(&[("[[nodes]]", &app)]), &[]);
