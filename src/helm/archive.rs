@@ -84,7 +84,8 @@ impl Archive {
         if place.matches("charts/").count() > DEEPEST {
             return Err(std::io::Error::other(format!("charts lie in it more than {DEEPEST} deep")));
         }
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(data));
+        // Twice as much with the headers: what describes a file, its name for example, is read before anybody can look at it.
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(data).take(2 * LARGEST as u64));
         for entry in archive.entries()? {
             let entry = entry?;
             if !entry.header().entry_type().is_file() {
@@ -98,7 +99,8 @@ impl Archive {
             entry.take(self.room() as u64 + 1).read_to_end(&mut content)?;
             self.add(name, content)?;
         }
-        Ok(())
+        // An archive that is cut off between two files would look whole.
+        if archive.into_inner().limit() == 0 { Err(too_large()) } else { Ok(()) }
     }
 
     /// What it may still take.
@@ -108,7 +110,7 @@ impl Archive {
 
     fn add(&mut self, name: String, content: Vec<u8>) -> std::io::Result<()> {
         if name.len() + content.len() > self.room() {
-            return Err(std::io::Error::other(format!("unpacked it is larger than {} MiB", LARGEST >> 20)));
+            return Err(too_large());
         }
         match name.rsplit_once('/') {
             Some((folder, file)) if folder.ends_with("charts") && file.ends_with(".tgz") => {
@@ -161,6 +163,10 @@ impl Archive {
     }
 }
 
+fn too_large() -> std::io::Error {
+    std::io::Error::other(format!("unpacked it is larger than {} MiB", LARGEST >> 20))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -191,6 +197,19 @@ mod tests {
         assert!(refusal(&packed("chart/charts/inner.tgz", &inside)).ends_with("there is no Chart.yaml in it"));
         let inside = packed("inner/zeros", &zeros);
         assert!(refusal(&packed("chart/charts/inner.tgz", &inside)).ends_with("unpacked it is larger than 128 MiB"));
+    }
+
+    #[test]
+    fn what_is_not_kept_counts_too() {
+        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(3 * LARGEST as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, "chart", std::io::repeat(0).take(3 * LARGEST as u64)).unwrap();
+        let chart = tar.into_inner().unwrap().finish().unwrap();
+        assert!(chart.len() < 8 << 20);
+        assert!(!refusal(&chart).ends_with("there is no Chart.yaml in it"));
     }
 
     #[test]
