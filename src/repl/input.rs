@@ -12,7 +12,7 @@ use rustyline::{Context, Helper};
 
 use super::complete::{Candidate, Completion};
 use super::evaluator::Shared;
-use crate::script::{Catalog, reader};
+use crate::script::{Catalog, parse, reader};
 
 /// Reads entries of several lines, completes names and shows what a call takes.
 #[derive(Helper)]
@@ -105,7 +105,7 @@ impl Highlighter for Input {
 
 /// Whether the text is the beginning of a script that goes on in the next line.
 fn is_unfinished(reader: &Engine, text: &str) -> bool {
-    let Err(error) = reader.compile(text) else { return false };
+    let Err(error) = parse(reader, text) else { return false };
     let lines = text.split('\n').count();
     let width = text.rsplit('\n').next().unwrap_or_default().chars().count();
     let at_end = match (error.position().line(), error.position().position()) {
@@ -114,6 +114,8 @@ fn is_unfinished(reader: &Engine, text: &str) -> bool {
     };
     match error.err_type() {
         ParseErrorType::UnexpectedEOF => true,
+        // A comment that has no end yet.
+        ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) => symbol == "/*",
         ParseErrorType::BadInput(LexError::UnterminatedString) => text.matches('`').count() % 2 == 1,
         ParseErrorType::MissingToken(..)
         | ParseErrorType::ExprExpected(..)
@@ -134,7 +136,9 @@ mod tests {
     #[test]
     fn unfinished_inputs_go_on_and_wrong_ones_do_not() {
         let reader = reader();
-        for text in ["fn f(x) {", "[1,", "let x =", "if true { 1 } else {", "`a\nb", "f(1,", "let a = #{ b: 1,"] {
+        for text in
+            ["fn f(x) {", "[1,", "let x =", "if true { 1 } else {", "`a\nb", "f(1,", "let a = #{ b: 1,", "1 /* one"]
+        {
             assert!(is_unfinished(&reader, text), "{text}");
         }
         for text in ["1 + 1", "let x = 1;", "let 1", "f(1))", "\"a", "x y", "fn f() { }", "1 +* 2"] {

@@ -68,7 +68,7 @@ fn limit(engine: &mut Engine) {
 ///
 /// # Errors
 /// The first syntax error. A comment without an end, too: Rhai would take everything after its beginning for the comment.
-pub(in crate::script) fn parse(engine: &Engine, text: &str) -> Result<AST, ParseError> {
+pub fn parse(engine: &Engine, text: &str) -> Result<AST, ParseError> {
     let ast = engine.compile(text)?;
     // Only where a comment is open the end of one can stand there.
     if let Some(start) = text.rfind("/*")

@@ -22,7 +22,7 @@ pub use catalog::{Catalog, Function, Parameter, help, markdown};
 pub use check::{Checked, check};
 pub use context::{Context, ExitHandler, Inputs, Settings, context};
 pub use diagnostic::render;
-pub use engine::{Program, engine, reader, text_of};
+pub use engine::{Program, engine, parse, reader, text_of};
 pub use errors::{Failure, fail, failure_of};
 pub use explain::Explainer;
 pub use options::{OptionSet, Options, Seconds, options};
