@@ -71,6 +71,12 @@ fn faulty(lab: &Lab, kind: Kind, moment: &Moment, host: &str, chance: &mut Chanc
         return Err(format!("the run ended with {:?}, and this last:\n{}", ended.status, ended.tail()));
     }
     ended.is_explained()?;
+    if kind == Kind::CutUntilItFails
+        && ended.status == Some(3)
+        && !ended.said("could not be confirmed over a new connection")
+    {
+        return Err(format!("the run blames the host, not the network:\n{}", ended.tail()));
+    }
     if kind == Kind::FullDisk && ended.status != Some(0) && !ended.said("No space left") && !ended.said("disk is full")
     {
         return Err(format!("the run does not say that the disk is full:\n{}", ended.tail()));
