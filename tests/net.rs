@@ -18,6 +18,7 @@ fn from_everywhere(script: &str, expected: &str) {
     for host in ["local()".to_owned(), sshd.connect()] {
         let printed = Playbook::new(&format!("let h = {host};\n{script}")).run().printed();
         assert_eq!(printed, expected, "{host}");
+        sshd.wait_until_nobody_is_connected();
     }
 }
 

@@ -4,21 +4,23 @@
 
 use std::io::{self, Error, ErrorKind};
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::PoisonError;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::{Mutex, Semaphore, oneshot};
+use tokio::time::timeout;
 
-/// `MUX_MSG_HELLO`, the version of the protocol, and the request for proxy mode with its answer.
+/// `MUX_MSG_HELLO`, the version of the protocol, the request for proxy mode with its answer, and the one to end.
 const HELLO: u32 = 0x0000_0001;
 const VERSION: u32 = 4;
 const PROXY: u32 = 0x1000_000f;
 const PROXIED: u32 = 0x8000_000f;
+const TERMINATE: u32 = 0x1000_0005;
 
 /// Messages of the connection protocol (RFC 4250, section 4.1.2).
 const OPEN: u8 = 90;
@@ -47,22 +49,20 @@ pub(super) enum Refusal {
     Failed(String),
 }
 
+/// How long the host may take to confirm that a channel is closed.
+const FAREWELL: Duration = Duration::from_secs(10);
+
 /// An open channel. Dropping it ends the connection behind it.
 pub(super) struct Channel {
     near: DuplexStream,
-    _carrying: AbortOnDropHandle<()>,
+    /// Closed when the channel is dropped.
+    _wanted: oneshot::Sender<()>,
 }
 
 /// Has the host connect to `port` of `address`. To be waited for to its end: a master process that is left in the middle of
 /// an opening dies (`channel %d: no remote_id`), and the connection with it.
 pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result<Result<Channel, Refusal>> {
-    let (mut from, mut to) = UnixStream::connect(control).await?.into_split();
-    send(&mut to, &Message::default().number(HELLO).number(VERSION)).await?;
-    let hello = receive(&mut from).await?;
-    let mut hello = Fields(&hello);
-    if (hello.number()?, hello.number()?) != (HELLO, VERSION) {
-        return Err(unexpected("another version of the protocol"));
-    }
+    let (mut from, mut to) = greet(control).await?;
     send(&mut to, &Message::default().number(PROXY).number(0)).await?;
     if Fields(&receive(&mut from).await?).number()? != PROXIED {
         return Err(unexpected("no proxy mode"));
@@ -77,8 +77,10 @@ pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result
                 let _ours = answer.number()?;
                 let (id, window, packet) = (answer.number()?, answer.number()?, answer.number()?);
                 let (near, far) = tokio::io::duplex(PACKET as usize);
-                let carrying = tokio::spawn(carry(from, to, far, Peer { id, window, packet }));
-                return Ok(Ok(Channel { near, _carrying: AbortOnDropHandle::new(carrying) }));
+                let (wanted, dropped) = oneshot::channel();
+                let to = Mutex::new(Sender { to, id, closed: false });
+                tokio::spawn(carry(from, to, far, Peer { window, packet }, dropped));
+                return Ok(Ok(Channel { near, _wanted: wanted }));
             }
             FAILED => {
                 let _ours = answer.number()?;
@@ -93,33 +95,81 @@ pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result
     }
 }
 
-/// The other end of a channel: its number, how much it takes now, and at once.
+/// Ends the master process, and with it the connection and all that goes over it. Only to stop it from listening would let it live
+/// as long as a channel that it has forgotten to close.
+pub(super) async fn terminate(control: &Path) -> io::Result<()> {
+    let (mut from, mut to) = greet(control).await?;
+    send(&mut to, &Message::default().number(TERMINATE).number(0)).await?;
+    receive(&mut from).await.map(drop)
+}
+
+/// Connects to the control socket.
+async fn greet(control: &Path) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+    let (mut from, mut to) = UnixStream::connect(control).await?.into_split();
+    send(&mut to, &Message::default().number(HELLO).number(VERSION)).await?;
+    let hello = receive(&mut from).await?;
+    let mut hello = Fields(&hello);
+    if (hello.number()?, hello.number()?) != (HELLO, VERSION) {
+        return Err(unexpected("another version of the protocol"));
+    }
+    Ok((from, to))
+}
+
+/// How much the other end of a channel takes now, and at once.
 struct Peer {
-    id: u32,
     window: u32,
     packet: u32,
 }
 
-/// Carries bytes both ways until the host closes the channel or the connection ends.
-async fn carry(from: OwnedReadHalf, to: OwnedWriteHalf, far: DuplexStream, peer: Peer) {
+/// Sends the messages of a channel. After the one that closes it sshd knows it no more, and would end the connection.
+struct Sender {
+    to: OwnedWriteHalf,
+    /// The number that the host has for the channel.
+    id: u32,
+    closed: bool,
+}
+
+impl Sender {
+    async fn send(&mut self, kind: u8, fill: impl FnOnce(Message) -> Message) -> io::Result<()> {
+        if self.closed {
+            return Ok(());
+        }
+        // Nothing can follow a message that was only begun because nobody waits for it any more.
+        self.closed = true;
+        send(&mut self.to, &fill(Message::ssh(kind).number(self.id))).await?;
+        self.closed = kind == CLOSE;
+        Ok(())
+    }
+}
+
+/// Carries bytes both ways until the host closes the channel or the connection ends. Where the channel is dropped before, closes
+/// it and waits for the host to do so, too: the master process forgets a channel for ever whose control socket is closed while
+/// something comes for it, and then neither ends nor lets the host's connection end.
+async fn carry(from: OwnedReadHalf, to: Mutex<Sender>, far: DuplexStream, peer: Peer, dropped: oneshot::Receiver<()>) {
     let (reader, writer) = tokio::io::split(far);
     let room = Semaphore::new(peer.window as usize);
-    let to = Mutex::new(to);
     let there = async {
         let done = carry_there(reader, &to, &room, &peer).await;
         // Our end has nothing more to say, and may go on listening.
         if done.is_ok() { std::future::pending().await } else { done }
     };
+    let mut here = pin!(carry_here(from, &to, writer, &room));
     tokio::select! {
         // Whoever reads sees that it has ended: the stream has no other way to tell how.
-        _ = carry_here(from, &to, writer, &room, peer.id) => {}
-        _ = there => {}
+        _ = &mut here => return,
+        _ = there => return,
+        _ = dropped => {}
     }
+    let closing = async {
+        to.lock().await.send(CLOSE, |message| message).await?;
+        here.await
+    };
+    let _ = timeout(FAREWELL, closing).await;
 }
 
 async fn carry_there(
     mut near: impl AsyncRead + Unpin,
-    to: &Mutex<OwnedWriteHalf>,
+    to: &Mutex<Sender>,
     room: &Semaphore,
     peer: &Peer,
 ) -> io::Result<()> {
@@ -127,44 +177,51 @@ async fn carry_there(
     loop {
         let length = near.read(&mut buffer).await?;
         if length == 0 {
-            return send(&mut *to.lock().await, &Message::ssh(EOF).number(peer.id)).await;
+            return to.lock().await.send(EOF, |message| message).await;
         }
         // Never closed.
         if let Ok(taken) = room.acquire_many(length as u32).await {
             taken.forget();
         }
-        send(&mut *to.lock().await, &Message::ssh(DATA).number(peer.id).bytes(&buffer[..length])).await?;
+        to.lock().await.send(DATA, |message| message.bytes(&buffer[..length])).await?;
     }
 }
 
 async fn carry_here(
     mut from: OwnedReadHalf,
-    to: &Mutex<OwnedWriteHalf>,
+    to: &Mutex<Sender>,
     mut near: impl AsyncWrite + Unpin,
     room: &Semaphore,
-    peer: u32,
 ) -> io::Result<()> {
     loop {
         let message = receive(&mut from).await?;
         let mut message = Fields(&message);
         let kind = message.kind()?;
         let _ours = message.number()?;
-        match kind {
+        let taken = match kind {
             DATA => {
                 let data = message.text()?;
-                near.write_all(data).await?;
-                let taken = Message::ssh(ADJUST).number(peer).number(data.len() as u32);
-                send(&mut *to.lock().await, &taken).await?;
+                // Where nobody reads any more, it is taken all the same, until the channel is closed.
+                let _ = near.write_all(data).await;
+                data.len()
             }
-            ADJUST => room.add_permits(message.number()? as usize),
             EXTENDED => {
-                let (_kind, data) = (message.number()?, message.text()?);
-                let taken = Message::ssh(ADJUST).number(peer).number(data.len() as u32);
-                send(&mut *to.lock().await, &taken).await?;
+                let _kind = message.number()?;
+                message.text()?.len()
             }
-            EOF => near.shutdown().await?,
-            CLOSE => return send(&mut *to.lock().await, &Message::ssh(CLOSE).number(peer)).await,
-            _ => {}
+            ADJUST => {
+                room.add_permits(message.number()? as usize);
+                0
+            }
+            EOF => {
+                let _ = near.shutdown().await;
+                0
+            }
+            CLOSE => return to.lock().await.send(CLOSE, |message| message).await,
+            _ => 0,
+        };
+        if taken > 0 {
+            to.lock().await.send(ADJUST, |message| message.number(taken as u32)).await?;
         }
     }
 }

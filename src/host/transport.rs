@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use super::channel;
 use super::explain::explain;
 use super::ssh::{self, Destination};
 use super::sudo;
@@ -143,6 +144,7 @@ impl Transport {
             && let Ok(session) = Arc::try_unwrap(session)
         {
             // The connection is gone either way.
+            let _ = channel::terminate(session.control_socket()).await;
             let _ = session.close().await;
         }
     }

@@ -128,12 +128,27 @@ impl Sshd {
         self.signal("-STOP");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Waits until no connection is open any more.
+    #[track_caller]
+    pub fn wait_until_nobody_is_connected(&self) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.children().is_empty() {
+            assert!(Instant::now() < end, "a connection is still open");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The processes that serve the connections.
+    fn children(&self) -> Vec<String> {
         let pid = self.child.id();
         let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        for child in list.split_whitespace() {
+        list.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn signal(&self, signal: &str) {
+        for child in self.children() {
             // It may have ended by itself.
-            let _ = Command::new("kill").args([signal, child]).status();
+            let _ = Command::new("kill").args([signal, &child]).status();
         }
     }
 
@@ -209,6 +224,8 @@ fn spawn(folder: &Path, wrapper: Option<&[&str]>) -> Child {
         .args(["-D", "-f", &path("sshd_config"), "-E", &path("log")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        // What it has to say is in its log. A connection that outlives the test must not keep the test's output open.
+        .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
