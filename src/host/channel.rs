@@ -4,7 +4,7 @@
 
 use std::io::{self, Error, ErrorKind};
 use std::path::Path;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Du
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, Semaphore, oneshot};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 /// `MUX_MSG_HELLO`, the version of the protocol, the request for proxy mode with its answer, and the one to end.
 const HELLO: u32 = 0x0000_0001;
@@ -78,7 +78,7 @@ pub(super) async fn open(control: &Path, address: &str, port: u16) -> io::Result
                 let (id, window, packet) = (answer.number()?, answer.number()?, answer.number()?);
                 let (near, far) = tokio::io::duplex(PACKET as usize);
                 let (wanted, dropped) = oneshot::channel();
-                let to = Mutex::new(Sender { to, id, closed: false });
+                let to = Mutex::new(Sender { to, id, ended: false });
                 tokio::spawn(carry(from, to, far, Peer { window, packet }, dropped));
                 return Ok(Ok(Channel { near, _wanted: wanted }));
             }
@@ -121,50 +121,54 @@ struct Peer {
     packet: u32,
 }
 
-/// Sends the messages of a channel. After the one that closes it sshd knows it no more, and would end the connection.
+/// Sends the messages of a channel.
 struct Sender {
     to: OwnedWriteHalf,
     /// The number that the host has for the channel.
     id: u32,
-    closed: bool,
+    ended: bool,
 }
 
 impl Sender {
     async fn send(&mut self, kind: u8, fill: impl FnOnce(Message) -> Message) -> io::Result<()> {
-        if self.closed {
+        if self.ended {
             return Ok(());
         }
-        // Nothing can follow a message that was only begun because nobody waits for it any more.
-        self.closed = true;
-        send(&mut self.to, &fill(Message::ssh(kind).number(self.id))).await?;
-        self.closed = kind == CLOSE;
-        Ok(())
+        send(&mut self.to, &fill(Message::ssh(kind).number(self.id))).await
+    }
+
+    /// Tells the master process that nothing more comes.
+    async fn end(&mut self) {
+        self.ended = true;
+        // Where it fails the process is gone.
+        let _ = self.to.shutdown().await;
     }
 }
 
-/// Carries bytes both ways until the host closes the channel or the connection ends. Where the channel is dropped before, closes
-/// it and waits for the host to do so, too: the master process forgets a channel for ever whose control socket is closed while
-/// something comes for it, and then neither ends nor lets the host's connection end.
+/// Carries bytes both ways until the host closes the channel, the connection ends, or the channel is dropped.
+///
+/// The master process is the one that closes a channel, when it reads the end of the control socket. It doesn't take our word for
+/// it: a message that closes a channel it may count for another one, and then closes this one twice, upon which sshd ends the
+/// connection. And what it still writes is read to the end: a channel for which a write fails it never closes, and so never ends.
 async fn carry(from: OwnedReadHalf, to: Mutex<Sender>, far: DuplexStream, peer: Peer, dropped: oneshot::Receiver<()>) {
     let (reader, writer) = tokio::io::split(far);
     let room = Semaphore::new(peer.window as usize);
     let there = async {
-        let done = carry_there(reader, &to, &room, &peer).await;
-        // Our end has nothing more to say, and may go on listening.
-        if done.is_ok() { std::future::pending().await } else { done }
+        let wanted = async {
+            let _ = dropped.await;
+            // Nobody waits for room any more.
+            room.close();
+        };
+        // No message is left half sent.
+        let _ = tokio::join!(carry_there(reader, &to, &room, &peer), wanted);
+        to.lock().await.end().await;
+        sleep(FAREWELL).await;
     };
-    let mut here = pin!(carry_here(from, &to, writer, &room));
     tokio::select! {
         // Whoever reads sees that it has ended: the stream has no other way to tell how.
-        _ = &mut here => return,
-        _ = there => return,
-        _ = dropped => {}
+        _ = carry_here(from, &to, writer, &room) => {}
+        () = there => {}
     }
-    let closing = async {
-        to.lock().await.send(CLOSE, |message| message).await?;
-        here.await
-    };
-    let _ = timeout(FAREWELL, closing).await;
 }
 
 async fn carry_there(
@@ -179,14 +183,13 @@ async fn carry_there(
         if length == 0 {
             return to.lock().await.send(EOF, |message| message).await;
         }
-        // Never closed.
-        if let Ok(taken) = room.acquire_many(length as u32).await {
-            taken.forget();
-        }
+        let Ok(taken) = room.acquire_many(length as u32).await else { return Ok(()) };
+        taken.forget();
         to.lock().await.send(DATA, |message| message.bytes(&buffer[..length])).await?;
     }
 }
 
+/// Reads until the control socket is closed.
 async fn carry_here(
     mut from: OwnedReadHalf,
     to: &Mutex<Sender>,
@@ -201,7 +204,7 @@ async fn carry_here(
         let taken = match kind {
             DATA => {
                 let data = message.text()?;
-                // Where nobody reads any more, it is taken all the same, until the channel is closed.
+                // Where nobody reads any more, it is taken all the same.
                 let _ = near.write_all(data).await;
                 data.len()
             }
@@ -217,7 +220,11 @@ async fn carry_here(
                 let _ = near.shutdown().await;
                 0
             }
-            CLOSE => return to.lock().await.send(CLOSE, |message| message).await,
+            CLOSE => {
+                let _ = near.shutdown().await;
+                to.lock().await.end().await;
+                0
+            }
             _ => 0,
         };
         if taken > 0 {
