@@ -5,6 +5,7 @@
 // `export_module` writes unwraps of arguments that Rhai has counted and checked; there are none of our own here.
 #![allow(clippy::unwrap_used)]
 
+mod archive;
 mod cert;
 mod config;
 mod error;
@@ -43,6 +44,7 @@ pub fn register(engine: &mut Engine) {
         .register_type_with_name::<crate::net::Response>("Response")
         .register_type_with_name::<Failure>("Error")
         .register_type_with_name::<Secret>("Secret");
+    engine.register_global_module(exported_module!(archive::api).into());
     engine.register_global_module(exported_module!(error::api).into());
     engine.register_global_module(exported_module!(facts::api).into());
     engine.register_global_module(exported_module!(flow::api).into());

@@ -1,11 +1,9 @@
 //! What the prompt remembers from one session to the next.
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use crate::report::redact::Secrets;
+use crate::report::suspicion::looks_secret;
 
 /// Where entries are kept: beside the logs of the runs.
 pub fn file() -> Option<PathBuf> {
@@ -19,15 +17,7 @@ pub fn file() -> Option<PathBuf> {
 /// Whether an entry is kept: not if it begins with a blank, has a value in it that is known to be secret, or looks as if it had
 /// one: by a name, a token's form, or a login with its password.
 pub fn keeps(entry: &str, secrets: &Secrets) -> bool {
-    static SUSPICIOUS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let names = r"(?i:secret|passw|passphrase|token|api_?key|private_?key|credential)";
-        let tokens =
-            r"K10[0-9a-f]{8,}|gh[opsru]_\w{8,}|github_pat_\w+|glpat-\S+|xox[abp]-\S+|AKIA[0-9A-Z]{12,}|-----BEGIN";
-        let logins = r"://[^/\s:@]+:[^/\s@]+@|\s-u\s*\S+:\S+|(?i:authorization|bearer)";
-        Regex::new(&format!("{names}|{tokens}|{logins}")).ok()
-    });
-    let suspicious = SUSPICIOUS.as_ref().is_none_or(|suspicious| suspicious.is_match(entry));
-    !entry.trim().is_empty() && !entry.starts_with(' ') && !suspicious && secrets.masked(entry) == entry
+    !entry.trim().is_empty() && !entry.starts_with(' ') && !looks_secret(entry) && secrets.masked(entry) == entry
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod redact;
+pub mod suspicion;
 
 mod forms;
 mod harmless;

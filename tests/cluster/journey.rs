@@ -1,5 +1,9 @@
 //! From fresh machines to a cluster, and what a second run, a reboot and another way in make of it.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+
 use libtest_mimic::Trial;
 
 use crate::support::lab::{Lab, Step};
@@ -18,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_plan_of_a_finished_cluster_is_empty", plan_again),
         trial("nothing_secret_is_readable", secrets),
         trial("verify_passes", verify),
+        trial("what_is_collected_for_others_tells_the_state_and_no_secret", support),
     ]
 }
 
@@ -160,4 +165,47 @@ fn sudo_jump_ipv6() -> Step {
     std::fs::write(lab.file("cluster.toml"), text).map_err(|error| error.to_string())?;
     lab.bootstrap(&[])?;
     lab.bootstrap_changes_nothing()
+}
+
+/// One archive with what a node and the cluster say.
+fn support() -> Step {
+    let lab = Lab::shared()?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let archive = folder.path().join("support.tar.gz");
+    let path = archive.display().to_string();
+    match lab.with_config("support.rhai", &[], &["--to", &path])? {
+        (0, said) if said.contains(" 0 changed,") => {}
+        (status, said) => return Err(format!("it ended with {status}:\n{said}")),
+    }
+    let packed = std::fs::File::open(&archive).map_err(|error| error.to_string())?;
+    if packed.metadata().is_ok_and(|it| it.permissions().mode() & 0o777 != 0o600) {
+        return Err("others can read the archive".to_owned());
+    }
+    let mut texts = BTreeMap::new();
+    let mut entries = tar::Archive::new(flate2::read::GzDecoder::new(packed));
+    for entry in entries.entries().map_err(|error| error.to_string())? {
+        let mut entry = entry.map_err(|error| error.to_string())?;
+        let (name, mut text) = (entry.path().map_err(|error| error.to_string())?.display().to_string(), String::new());
+        entry.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        texts.insert(name, text);
+    }
+    for (name, expected) in [
+        ("cluster.json", "\"pod_cidr\""),
+        ("master/journal.txt", "k3s"),
+        ("master/nodes.txt", "worker"),
+        ("master/objects.txt", "coredns"),
+        ("worker/k3s.txt", "flannel-iface"),
+        ("worker/firewall.txt", "active"),
+        ("worker/rules.txt", "k3srun"),
+    ] {
+        if !texts.get(name).is_some_and(|text| text.contains(expected)) {
+            return Err(format!("{name} doesn't tell {expected}: {:?}", texts.get(name)));
+        }
+    }
+    let token = lab.exec("master", "cut -d : -f 4 /var/lib/rancher/k3s/server/token")?;
+    match texts.iter().find(|(_, text)| text.contains(&token)) {
+        None if token.len() > 8 => Ok(()),
+        None => Err(format!("{token} is not a token")),
+        Some((name, _)) => Err(format!("{name} has the server's token")),
+    }
 }

@@ -43,6 +43,16 @@ impl Lab {
         }
     }
 
+    /// Makes machines with several workers, and everything that can run on a cluster.
+    pub fn with_workers(purpose: &str, workers: u32) -> Step<Lab> {
+        Lab::make(purpose, &["--workers", &workers.to_string()])
+    }
+
+    /// Makes hosts that have little, for a minor version of Kubernetes, with nothing on the cluster.
+    pub fn minimal(purpose: &str, kubernetes: &str) -> Step<Lab> {
+        Lab::make(purpose, &["--bare", "--minimal", "--kubernetes", kubernetes])
+    }
+
     fn make(purpose: &str, options: &[&str]) -> Step<Lab> {
         let name = format!("t{}{purpose}", std::process::id());
         let lab = Lab::named(name);
@@ -52,7 +62,9 @@ impl Lab {
         let chosen = [("--k3s", "K3SRUN_TEST_K3S"), ("--kubernetes", "K3SRUN_TEST_KUBERNETES")]
             .map(|(option, variable)| (option, std::env::var(variable)));
         for (option, value) in &chosen {
-            args.extend(value.iter().flat_map(|value| [option, value.as_str()]));
+            if !options.contains(option) {
+                args.extend(value.iter().flat_map(|value| [option, value.as_str()]));
+            }
         }
         lab.control(&args)?;
         Ok(lab)
