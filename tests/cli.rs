@@ -198,3 +198,48 @@ fn the_playbooks_that_need_root_say_so() {
         assert!(shown.contains(" 0 changed"), "{name}: {shown}");
     }
 }
+
+#[test]
+fn the_playbooks_come_with_the_program_and_a_file_of_that_name_is_used_instead() {
+    for name in ["verify", "verify.rhai", "scripts/verify.rhai"] {
+        let (output, _folder) = run(&[name]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(text(&output.stderr).contains("cluster.toml does not exist"), "{}", text(&output.stderr));
+    }
+    let folder = folder();
+    fs::write(folder.path().join("verify"), "print(\"mine\")").unwrap();
+    let output = command(&folder, &["verify"]).output().unwrap();
+    assert_eq!(text(&output.stdout), "mine\n");
+    let (output, _folder) = run(&["verifi"]);
+    assert!(text(&output.stderr).contains("did you mean verify?"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_playbooks_can_be_written_out_once_and_are_without_mistakes() {
+    let folder = folder();
+    let write = |folder: &TempDir| command(folder, &["playbooks", "mine"]).output().unwrap();
+    assert!(write(&folder).status.success());
+    let output = command(&folder, &["check", "mine/scripts", "mine/stdlib"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        folder.path().join("mine/cluster.toml.example").is_file()
+            && !folder.path().join("mine/scripts/lab.rhai").exists()
+    );
+    let again = write(&folder);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(text(&again.stderr).contains("mine/scripts is there already"), "{}", text(&again.stderr));
+}
+
+#[test]
+fn init_says_what_it_wants() {
+    for (arguments, expected) in [
+        (&["init"][..], "a cluster takes a master and at least one worker"),
+        (&["init", "root@203.0.113.1"], "a cluster takes a master and at least one worker"),
+        (&["init", "a", "b", "--to"], "--to wants a file"),
+        (&["init", "a", "b", "--what"], "--what is not an option of init"),
+    ] {
+        let (output, folder) = run(arguments);
+        assert!(!output.status.success() && text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+        assert!(!folder.path().join("cluster.toml").exists());
+    }
+}

@@ -49,6 +49,19 @@ Examples:
         #[arg(long, conflicts_with = "name")]
         markdown: bool,
     },
+    /// Write the playbooks and modules that come with k3srun into a folder, to be read and edited
+    #[command(after_help = "\
+Afterwards the folder has scripts/, stdlib/ and cluster.toml.example. A script in scripts/ that
+is named with its path is run as it stands there, and --stdlib names the folder with your modules.
+
+Examples:
+  k3srun playbooks my-cluster
+  cd my-cluster && k3srun --stdlib stdlib scripts/bootstrap.rhai --plan")]
+    Playbooks {
+        /// The folder
+        #[arg(value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
     /// Print a script that completes k3srun's command line in a shell
     #[command(after_help = "\
 Examples:
@@ -67,6 +80,8 @@ const USAGE: &str = "k3srun [OPTIONS] SCRIPT [ARGS]...
 
 const EXAMPLES: &str = "\
 Examples:
+  k3srun init root@master.example root@worker.example
+                                                look at them, write cluster.toml
   k3srun scripts/bootstrap.rhai --plan          show what would change
   k3srun scripts/bootstrap.rhai                 build it; again: 0 changed
   k3srun scripts/bootstrap.rhai --only verify   one phase only
@@ -81,6 +96,8 @@ Which words are whose:
     k3srun scripts/lab.rhai --name a up --plan           --plan is k3srun's
     k3srun scripts/lab.rhai exec master -- ls -q --plan  -q and --plan are not
   A script that has the name of a command is named with its folder: ./check
+  The playbooks come with k3srun: where there is no file scripts/bootstrap.rhai,
+  that or `bootstrap` is the one that is built in.
 
 What is where:
   cluster.toml           the machines and the cluster; in the working directory,

@@ -16,7 +16,8 @@ use std::process::ExitCode;
 use args::{Args, Command};
 use display::{color, error_text};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::script::write_playbooks;
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
@@ -40,6 +41,13 @@ fn perform(command: &Command, args: &Args) -> Result<ExitCode> {
     match command {
         Command::Check { paths } => check::run(paths, args.stdlib.as_slice(), color(args.color)),
         Command::Help { name, markdown } => help::run(name.as_deref(), *markdown),
+        Command::Playbooks { folder } => {
+            write_playbooks(folder).map_err(|error| {
+                Error::refused(format!("can't write the playbooks to {}: {error}", folder.display()))
+                    .help("name a new folder")
+            })?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Completions { shell } => {
             display::print(&Args::completions(*shell))?;
             Ok(ExitCode::SUCCESS)

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::args::Args;
 use crate::error::{Error, Result};
 use crate::repl;
-use crate::script::{Folders, Outline};
+use crate::script::{Folders, Outline, playbook, playbook_names};
+use crate::suggestion::nearest;
 
 /// Far more than any script has; what is larger is something else.
 const LARGEST: u64 = 8 << 20;
@@ -43,10 +44,15 @@ impl Source {
                 let text = read(io::stdin()).map_err(|error| unreadable("standard input", &error))?;
                 Self::new(args, "<stdin>", text, "standard input", "pipe a script into it")
             }
-            Some(name) => {
-                let text = File::open(name).and_then(read).map_err(|error| unreadable(name, &error))?;
-                Self::new(args, name, text, name, "docs/playbooks.md shows how to write a playbook")
-            }
+            Some(name) => match (File::open(name).and_then(read), playbook(name)) {
+                (Err(error), Some((file, text))) if error.kind() == ErrorKind::NotFound => {
+                    Self::new(args, &format!("<scripts>/{file}"), text.to_owned(), name, "")
+                }
+                (text, _) => {
+                    let text = text.map_err(|error| unreadable(name, &error))?;
+                    Self::new(args, name, text, name, "docs/playbooks.md shows how to write a playbook")
+                }
+            },
             None if io::stdin().is_terminal() && io::stdout().is_terminal() => Ok(Self::typed(args)),
             None => Err(Error::refused("nothing to run").help(
                 "name a playbook, for example: k3srun scripts/bootstrap.rhai --plan\nk3srun --help says what else there is",
@@ -101,7 +107,7 @@ fn unreadable(name: &str, error: &io::Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => {
             let error = Error::refused(format!("script not found: {name}"));
-            match similar(name) {
+            match similar(name).or_else(|| nearest(name, playbook_names()).map(str::to_owned)) {
                 Some(other) => error.help(format!("did you mean {other}?")),
                 None => error.help("name the file with its path; k3srun --help shows examples"),
             }

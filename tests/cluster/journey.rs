@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use libtest_mimic::Trial;
 
-use crate::support::lab::{Lab, Step};
+use crate::support::lab::{Lab, Step, k3srun};
+use crate::support::said;
 
 fn trial(name: &str, test: fn() -> Step) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))
@@ -15,6 +16,7 @@ fn trial(name: &str, test: fn() -> Step) -> Trial {
 /// What comes before the checks are broken one by one.
 pub fn trials() -> Vec<Trial> {
     vec![
+        trial("a_look_at_fresh_hosts_is_enough_for_cluster_toml", look),
         trial("a_plan_on_fresh_hosts_shows_everything_and_changes_nothing", plan),
         trial("preflight_tells_all_problems_of_both_hosts_at_once_and_changes_nothing", preflight),
         trial("bootstrap_makes_a_cluster_of_two_fresh_machines", bootstrap),
@@ -33,6 +35,24 @@ pub fn last_trials() -> Vec<Trial> {
         trial("after_a_reboot_of_both_hosts_the_cluster_is_back_and_nothing_is_to_be_changed", reboot),
         trial("as_a_sudo_user_with_a_password_through_a_jump_host_over_ipv6", sudo_jump_ipv6),
     ]
+}
+
+/// What `init` finds is what the lab has.
+fn look() -> Step {
+    let lab = Lab::shared()?;
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = folder.path().join("cluster.toml").display().to_string();
+    let ssh_config = lab.file("ssh_config");
+    lab.playbook("init.rhai", &["master", "worker", "--ssh-config", &ssh_config, "--to", &path])?;
+    let describe = "let c = config::load();
+        print(c.nodes.map(|n| [n.name, n.role, n.public_ip, n.public_ip6, n.private_ip, n.private_interface]));
+        print(c.k3s.kubelet_args)";
+    let said = |config: &str| -> Step<String> {
+        let output = k3srun(&["-q", "-c", config, "-e", describe])?;
+        if output.status.success() { Ok(said(&output)) } else { Err(said(&output)) }
+    };
+    let (found, wanted) = (said(&path)?, said(&lab.file("cluster.toml"))?);
+    if found == wanted { Ok(()) } else { Err(format!("init found\n{found}\nand not\n{wanted}")) }
 }
 
 fn plan() -> Step {
