@@ -22,4 +22,5 @@ pub mod report;
 pub mod resource;
 pub mod run;
 pub mod script;
+mod seconds;
 mod suggestion;

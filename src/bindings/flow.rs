@@ -153,8 +153,11 @@ pub mod api {
     /// ```
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_float(call: NativeCallContext, seconds: f64) -> Result<(), Box<EvalAltResult>> {
-        let Ok(time) = std::time::Duration::try_from_secs_f64(seconds) else {
-            return Err(fail(&call, Error::script(format!("sleep(): {seconds} is not a number of seconds"))));
+        let Some(time) = crate::seconds::seconds(seconds) else {
+            return Err(fail(
+                &call,
+                Error::script(format!("sleep(): {seconds} is not a number of seconds, up to a year")),
+            ));
         };
         block(&call, &context(&call), async move {
             tokio::time::sleep(time).await;

@@ -29,8 +29,8 @@ pub struct WaitOptions {
 /// An option of so many seconds.
 pub(super) fn limit(given: Option<&serde_json::Number>, default: u32) -> Result<Duration> {
     let seconds = given.map_or(Some(f64::from(default)), serde_json::Number::as_f64).unwrap_or(-1.0);
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| Error::refused("the options `timeout` and `patience` must be numbers of seconds"))
+    crate::seconds::seconds(seconds)
+        .ok_or_else(|| Error::refused("the options `timeout` and `patience` must be numbers of seconds, up to a year"))
 }
 
 /// Waits until a certificate is issued. In a plan it only looks.

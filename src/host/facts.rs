@@ -110,7 +110,7 @@ impl Host {
 }
 
 impl Facts {
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut sections: BTreeMap<&str, String> = BTreeMap::new();
         let mut name = "";
         for line in text.lines() {

@@ -7,6 +7,8 @@ mod connections;
 mod dial;
 mod explain;
 mod facts;
+#[cfg(test)]
+mod hostile;
 mod interfaces;
 mod keys;
 mod lock;

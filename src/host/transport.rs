@@ -45,8 +45,26 @@ pub(super) struct Pipes {
 
 /// Kept because the streams end with it.
 enum Child {
-    Local { _child: Box<tokio::process::Child> },
-    Ssh { _child: Box<openssh::Child<Arc<Session>>> },
+    Local {
+        _child: Box<tokio::process::Child>,
+    },
+    Ssh {
+        _child: Box<openssh::Child<Arc<Session>>>,
+    },
+    #[cfg(test)]
+    Nobody,
+}
+
+#[cfg(test)]
+impl Pipes {
+    /// Streams without a process at their ends.
+    pub fn of(
+        stdin: tokio::io::DuplexStream,
+        stdout: tokio::io::DuplexStream,
+        stderr: tokio::io::DuplexStream,
+    ) -> Self {
+        Pipes { stdin: Box::new(stdin), stdout: Box::new(stdout), stderr: Box::new(stderr), _child: Child::Nobody }
+    }
 }
 
 impl Transport {

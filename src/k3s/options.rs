@@ -176,8 +176,8 @@ fn variables<E: serde::de::Error>(variables: BTreeMap<VariableName, String>) -> 
 fn seconds<E: serde::de::Error>(value: Value) -> Result<Duration, E> {
     let seconds = value.as_f64().filter(|seconds| *seconds > 0.0);
     seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| E::custom("must be a number of seconds, more than 0"))
+        .and_then(crate::seconds::seconds)
+        .ok_or_else(|| E::custom("must be a number of seconds, more than 0 and at most a year"))
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub struct WaitOptions {
 /// A limit that a script gives in seconds.
 pub(super) fn seconds(number: Option<&serde_json::Number>, default: f64) -> Result<Duration> {
     let seconds = number.map_or(Some(default), serde_json::Number::as_f64).unwrap_or(-1.0);
-    Duration::try_from_secs_f64(seconds).map_err(|_| Error::refused("the option `timeout` must be a number of seconds"))
+    crate::seconds::seconds(seconds)
+        .ok_or_else(|| Error::refused("the option `timeout` must be a number of seconds, up to a year"))
 }
 
 impl WaitOptions {

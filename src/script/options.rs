@@ -14,6 +14,7 @@ use super::{
     secret::{is_readable_secret, readable},
 };
 use crate::error::Error;
+use crate::seconds::seconds;
 use crate::suggestion::nearest;
 
 /// A time in seconds: `3` or `0.5`.
@@ -22,10 +23,10 @@ pub struct Seconds(pub Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = deserializer.deserialize_any(Number)?;
-        Duration::try_from_secs_f64(seconds)
+        let number = deserializer.deserialize_any(Number)?;
+        seconds(number)
             .map(Seconds)
-            .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds")))
+            .ok_or_else(|| D::Error::custom(format!("{number} is not a number of seconds, up to a year")))
     }
 }
 

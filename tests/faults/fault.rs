@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::bootstrap::{Bootstrap, Desk, Ended};
-use crate::chance::Chance;
+use crate::support::chance::Chance;
 use crate::support::lab::{Lab, Step};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,6 @@
 
 mod bootstrap;
 mod cases;
-mod chance;
 mod fault;
 mod leftovers;
 mod round;
@@ -19,8 +18,8 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use chance::Chance;
 use fault::Kind;
+use support::chance::Chance;
 use support::lab::Lab;
 
 const SEED: u64 = 1;

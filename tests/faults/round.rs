@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::bootstrap::{Desk, Moment};
-use crate::chance::Chance;
 use crate::fault::{Kind, RUN, small_disk};
 use crate::leftovers;
+use crate::support::chance::Chance;
 use crate::support::lab::{Lab, Step};
 
 /// So many events have the phases in which k3s is installed, at least, and the others.

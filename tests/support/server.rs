@@ -119,7 +119,7 @@ impl Authority {
             ),
         );
         let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
-        Certificate { chain: read("site") + &self.pem(), key: read("key") }
+        Certificate { chain: format!("{}{}", read("site"), self.pem()), key: read("key") }
     }
 }
 
