@@ -37,13 +37,13 @@ fn map(merged: Merged) -> Map {
 #[export_module]
 #[allow(clippy::needless_pass_by_value, missing_docs)]
 pub mod api {
-    use rhai::{EvalAltResult, Map};
+    use rhai::{Array, EvalAltResult, Map};
 
     use super::map;
     use crate::error::Error;
     use crate::host::Host;
     use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, Token};
-    use crate::script::{Secret, block, context, fail, options};
+    use crate::script::{Secret, block, context, fail, objection, options};
 
     /// Makes a host the cluster's server: installs the pinned version from a verified source, writes
     /// /etc/rancher/k3s/config.yaml and the unit as the official installer does, starts it and waits until its node is
@@ -66,7 +66,14 @@ pub mod api {
     /// `etcd_snapshot_dir`, `etcd_snapshot_compress`, `etcd_disable_snapshots`, `etcd_expose_metrics`,
     /// `protect_kernel_defaults`, `selinux`, `resolv_conf`, `private_registry`, `pause_image`, `snapshotter`,
     /// `lb_server_port`, `prefer_bundled_bin`, `embedded_registry`, `supervisor_metrics`, `kubelet_args`,
-    /// `kube_proxy_args`, `kube_apiserver_args`, `kube_controller_manager_args`, `kube_scheduler_args`, `data_dir`.
+    /// `kube_proxy_args`, `kube_apiserver_args`, `kube_controller_manager_args`, `kube_scheduler_args`,
+    /// `kube_cloud_controller_manager_args`, `etcd_args`, `debug`, `log_level`, `vmodule`, `node_internal_dns`,
+    /// `node_external_dns`, `flannel_conf`, `flannel_cni_conf`, `flannel_ipv6_masq`, `flannel_external_ip`,
+    /// `egress_selector_mode`, `tls_san_security`, `servicelb_namespace`, `helm_job_image`, `etcd_snapshot_name`,
+    /// `etcd_snapshot_reconcile_interval`, `default_local_storage_path`, `default_runtime`,
+    /// `disable_default_registry_endpoint`, `system_default_registry`, `nonroot_devices`,
+    /// `image_credential_provider_bin_dir`, `image_credential_provider_config`, `image_service_endpoint`, `enable_pprof`,
+    /// `data_dir`. `args` takes the same flags as they are written for k3s, `name=value` or `name`, in a list.
     ///
     /// # Example
     /// ```rhai,no_run
@@ -83,6 +90,28 @@ pub mod api {
     pub fn server(call: NativeCallContext, host: Host, settings: Map) -> Result<bool, Box<EvalAltResult>> {
         let ServerOptions(settings) = options(&call, settings)?;
         block(&call, &context(&call), k3s::server(&host, &settings))
+    }
+
+    /// What is wrong with the options of a `server` or an `agent`, as a list of texts; no host is asked.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let problems = k3s::problems("server", #{ version: "v1.36.5+k3s1", args: ["etcd-snapshot-retentoin=9"] });
+    /// if problems != ["etcd-snapshot-retentoin is not a flag of k3s server; did you mean etcd-snapshot-retention?"] { throw problems }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn problems(call: NativeCallContext, role: &str, mut settings: Map) -> Result<Array, Box<EvalAltResult>> {
+        for name in ["server", "token"] {
+            settings.remove(name);
+        }
+        let problems = match role {
+            "server" => objection::<ServerOptions>(settings),
+            "agent" => objection::<AgentOptions>(settings),
+            _ => return Err(fail(&call, Error::script(format!("{role:?} is neither \"server\" nor \"agent\"")))),
+        };
+        let problems = problems.unwrap_or_default();
+        let each = problems.lines().map(|problem| problem.strip_prefix("args: ").unwrap_or(problem));
+        Ok(each.map(|problem| problem.to_owned().into()).collect())
     }
 
     /// Makes a host an agent of a cluster, and waits until its node is ready. The token is read from the server's host and

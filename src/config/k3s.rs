@@ -34,6 +34,10 @@ pub struct K3s {
     pub controller_manager_args: Vec<String>,
     /// Arguments of the scheduler.
     pub scheduler_args: Vec<String>,
+    /// Flags of k3s itself on the master, as `name=value` or `name`.
+    pub server_args: Vec<String>,
+    /// The same on the workers.
+    pub agent_args: Vec<String>,
 }
 
 /// A version of a k3s release, like `v1.36.5+k3s1`.
@@ -79,10 +83,14 @@ pub(super) struct K3sDraft {
     registries: Field<PathBuf>,
     snapshotter: Field<String>,
     arguments: [Field<Vec<String>>; ARGUMENTS.len()],
+    flags: [Field<Vec<String>>; FLAGS.len()],
 }
 
 /// The lists of arguments.
 const ARGUMENTS: [&str; 4] = ["kubelet_args", "apiserver_args", "controller_manager_args", "scheduler_args"];
+
+/// The lists of k3s's own flags.
+const FLAGS: [&str; 2] = ["server_args", "agent_args"];
 
 /// Reads the table.
 pub(super) fn read(table: Option<&Table>, reader: &mut Reader<'_>) -> K3sDraft {
@@ -96,6 +104,7 @@ pub(super) fn read(table: Option<&Table>, reader: &mut Reader<'_>) -> K3sDraft {
         registries: table.text_of("registries", values::file),
         snapshotter: table.text("snapshotter", snapshotter),
         arguments: ARGUMENTS.map(|key| table.list(key, |text, _| argument(text))),
+        flags: FLAGS.map(|key| table.list(key, |text, _| flag(text))),
     };
     table.finish();
     draft
@@ -106,6 +115,7 @@ impl K3sDraft {
     pub fn complete(self) -> Option<K3s> {
         let [kubelet_args, apiserver_args, controller_manager_args, scheduler_args] =
             self.arguments.map(|list| list.value().unwrap_or_default());
+        let [server_args, agent_args] = self.flags.map(|list| list.value().unwrap_or_default());
         Some(K3s {
             version: self.version.value()?,
             source: ArtifactSource {
@@ -119,6 +129,8 @@ impl K3sDraft {
             apiserver_args,
             controller_manager_args,
             scheduler_args,
+            server_args,
+            agent_args,
         })
     }
 }
@@ -153,14 +165,20 @@ fn snapshotter(text: &str) -> Result<String, Fault> {
 
 /// An argument of one of the programs: `name=value`, without the dashes.
 fn argument(text: &str) -> Result<String, Fault> {
+    if text.contains('=') || text.starts_with('-') {
+        return flag(text);
+    }
+    Err(Fault::new(format!("has no value: {text:?}"), format!("write \"{text}=true\", if it is a switch")))
+}
+
+/// A flag: `name=value` or `name`, without the dashes.
+fn flag(text: &str) -> Result<String, Fault> {
     let bare = text.trim_start_matches('-');
     let fault = |reason: &str, remedy: String| Err(Fault::new(format!("{reason}: {text:?}"), remedy));
     if bare != text {
         return fault("begins with dashes", format!("write \"{bare}\""));
     }
-    let Some((name, _)) = text.split_once('=') else {
-        return fault("has no value", format!("write \"{text}=true\", if it is a switch"));
-    };
+    let name = text.split_once('=').map_or(text, |(name, _)| name);
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         return fault("is not an argument", "write name=value, for example \"max-pods=200\"".to_owned());
     }

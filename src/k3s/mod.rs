@@ -12,6 +12,7 @@ pub mod unit;
 
 mod changes;
 mod deploy;
+mod flags;
 mod form;
 mod install;
 mod kubeconfig;

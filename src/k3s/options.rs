@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::artifact::Source;
-use super::form;
-use super::settings::{Role, Values, of_role};
+use super::settings::{Form, Role, Values, of_role};
+use super::{flags, form};
 use crate::config::K3sVersion;
 use crate::host::VariableName;
 
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for AgentOptions {
 }
 
 /// Options that aren't settings of k3s.
-const COMMON: [&str; 6] = ["version", "source", "images", "registries", "environment", "timeout"];
+const COMMON: [&str; 7] = ["version", "source", "images", "registries", "environment", "timeout", "args"];
 /// `server` and `token` are no plain values: the caller takes them out of the map.
 const OF_AGENTS: [&str; 4] = ["server", "server_ip", "server_url", "token"];
 
@@ -98,7 +98,7 @@ impl<'de> Visitor<'de> for OfRole {
         let role = self.0;
         let (mut version, mut environment, mut server_url, mut registries) = (None, None, None, None);
         let (mut source, mut images, mut timeout) = (Source::default(), Vec::new(), TIMEOUT);
-        let (mut settings, mut reserved_labels) = (Values::default(), Vec::new());
+        let (mut settings, mut reserved_labels, mut args) = (Values::default(), Vec::new(), Vec::new());
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "version" => {
@@ -112,6 +112,7 @@ impl<'de> Visitor<'de> for OfRole {
                 "images" => images = map.next_value()?,
                 "registries" => registries = map.next_value()?,
                 "environment" => environment = Some(variables(map.next_value()?)?),
+                "args" => args = form::read(Form::Arguments, &map.next_value()?).map_err(A::Error::custom)?,
                 "timeout" => timeout = seconds(map.next_value()?)?,
                 "server_ip" if role == Role::Agent => {
                     let text = map.next_value::<String>()?;
@@ -142,6 +143,7 @@ impl<'de> Visitor<'de> for OfRole {
                 }
             }
         }
+        flags::add(&mut settings, role, &args).map_err(|problems| A::Error::custom(format!("args: {problems}")))?;
         let version = version.ok_or_else(|| A::Error::missing_field("version"))?;
         Ok(Options {
             role,

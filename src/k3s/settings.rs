@@ -125,7 +125,7 @@ const OTHER_STORE: &str = "the cluster's data is in the datastore that it was st
 use Change::{Kept, Never, NeverOnServer, NeverRemoved, Restart};
 use Form::{Addresses, Arguments, Flag, Labels, Mode, Networks, Number, OneOf, Taints, Text, Words};
 
-/// All settings, in the order of config.yaml. Keys, roles and consequences as k3s 1.34 has them
+/// All settings, in the order of config.yaml. Keys, roles and consequences as k3s has them from 1.34 to 1.36
 /// (<https://docs.k3s.io/cli/server>, <https://docs.k3s.io/cli/agent>).
 pub const SETTINGS: &[Setting] = &[
     both("node_name", "node-name", Text, Never(IDENTITY)),
@@ -186,6 +186,32 @@ pub const SETTINGS: &[Setting] = &[
     server("kube_apiserver_args", "kube-apiserver-arg", Arguments, Restart),
     server("kube_controller_manager_args", "kube-controller-manager-arg", Arguments, Restart),
     server("kube_scheduler_args", "kube-scheduler-arg", Arguments, Restart),
+    server("kube_cloud_controller_manager_args", "kube-cloud-controller-manager-arg", Arguments, Restart),
+    server("etcd_args", "etcd-arg", Arguments, Restart),
+    both("debug", "debug", Flag, Restart),
+    both("log_level", "v", Number, Restart),
+    both("vmodule", "vmodule", Text, Restart),
+    both("node_internal_dns", "node-internal-dns", Words, Restart),
+    both("node_external_dns", "node-external-dns", Words, Restart),
+    both("flannel_conf", "flannel-conf", Text, Restart),
+    both("flannel_cni_conf", "flannel-cni-conf", Text, Restart),
+    server("flannel_ipv6_masq", "flannel-ipv6-masq", Flag, Restart),
+    server("flannel_external_ip", "flannel-external-ip", Flag, Restart),
+    server("egress_selector_mode", "egress-selector-mode", OneOf(&["agent", "cluster", "pod", "disabled"]), Restart),
+    server("tls_san_security", "tls-san-security", Flag, Restart),
+    server("servicelb_namespace", "servicelb-namespace", Text, Restart),
+    server("helm_job_image", "helm-job-image", Text, Restart),
+    server("etcd_snapshot_name", "etcd-snapshot-name", Text, Restart),
+    server("etcd_snapshot_reconcile_interval", "etcd-snapshot-reconcile-interval", Text, Restart),
+    server("default_local_storage_path", "default-local-storage-path", Text, Restart),
+    both("default_runtime", "default-runtime", Text, Restart),
+    both("disable_default_registry_endpoint", "disable-default-registry-endpoint", Flag, Restart),
+    both("system_default_registry", "system-default-registry", Text, Restart),
+    both("nonroot_devices", "nonroot-devices", Flag, Restart),
+    both("image_credential_provider_bin_dir", "image-credential-provider-bin-dir", Text, Restart),
+    both("image_credential_provider_config", "image-credential-provider-config", Text, Restart),
+    both("image_service_endpoint", "image-service-endpoint", Text, Restart),
+    both("enable_pprof", "enable-pprof", Flag, Restart),
     both("data_dir", "data-dir", Text, Never("everything that the node knows is in this folder")),
     server("", "token", Text, Kept),
     server("", "token-file", Text, Kept),

@@ -26,7 +26,7 @@ pub use diagnostic::render;
 pub use engine::{Program, engine, parse, reader, text_of};
 pub use errors::{Failure, fail, failure_of};
 pub use explain::Explainer;
-pub use options::{OptionSet, Options, Seconds, options};
+pub use options::{OptionSet, Options, Seconds, objection, options};
 pub use outline::Outline;
 pub use parallel::{current_item, parallel};
 pub use phases::Phases;

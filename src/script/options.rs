@@ -132,6 +132,16 @@ pub fn options<T: Options>(call: &NativeCallContext, map: Map) -> Fallible<T> {
     })
 }
 
+/// What is wrong with an option map, where something is.
+pub fn objection<T: DeserializeOwned>(map: Map) -> Option<String> {
+    let read: Result<T, _> = serde_path_to_error::deserialize(DynamicDeserializer::new(&map.into()));
+    read.err().map(|error| {
+        let path = error.path().to_string();
+        let message = explain("", &path, &error.into_inner().to_string()).message;
+        message.strip_prefix("(): ").unwrap_or(&message).to_owned()
+    })
+}
+
 /// What is in a value at a path.
 fn at(value: &Dynamic, path: &serde_path_to_error::Path) -> Option<Dynamic> {
     path.iter().try_fold(value.clone(), |value, segment| match segment {
