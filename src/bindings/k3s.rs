@@ -50,6 +50,10 @@ pub mod api {
     /// ready. An existing installation is adopted. Run again, it changes only what differs. Returns whether anything was
     /// changed.
     ///
+    /// On a host where k3s has not started yet, a token for agents is made first, 32 random bytes in /etc/rancher/k3s/agent-token
+    /// (`agent-token-file`): with the server's own token, root of an agent's host could become administrator of the cluster. A
+    /// server that has started without keeps to its own token: k3s doesn't take another one later.
+    ///
     /// A setting that can't change once the cluster exists is refused with the reason; so is another version than the
     /// installed one. `node_labels` and `node_taints` also reach a node that is registered already.
     ///
@@ -161,7 +165,7 @@ pub mod api {
     /// What k3s is and does on a host, as a map: `installed`, `version`, `role` (`server`, `agent` or empty), `active`,
     /// `state` (systemd's word), `enabled`, `restarts`, `node` (the name), `ready`, `labels` (a map), `taints`,
     /// `addresses`, `datastore` (`etcd`, `sqlite` or empty), `registered` (it is or was part of a cluster),
-    /// `restart_needed`, `leftovers` (what a cluster has left on the host).
+    /// `restart_needed`, `agent_token` (agents join this server with a token of their own), `leftovers` (what a cluster has left on the host).
     ///
     /// # Example
     /// ```rhai,no_run

@@ -105,15 +105,24 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
     let facts = look(host, options, &options.source.images(&options.images)?).await?;
     let old = config::effective(&facts.config, &unit::arguments(&facts.definition))?;
     hide(host, &old);
-    let new = wanted(options, cluster, &old);
+    let new = wanted(options, cluster, &facts, &old);
     check(host, options, &facts, &new)?;
     let differences = changes::compare(role, &facts, &old, &new)?;
     let artifacts = options.source.artifacts(&options.version, Arch::of_machine(&facts.machine)?, &options.images)?;
     let installation = Installation::new(options, artifacts, &facts).await?;
 
     installation.apply(host, options).await?;
+    let lacks_token = new.one("agent-token-file") == Some(token::FOR_AGENTS) && !facts.agent_token;
+    if lacks_token {
+        if !run.is_plan() {
+            token::make_for_agents(host, &facts).await?;
+        }
+        let resource = format!("file:{}", token::FOR_AGENTS);
+        let change = Reported { resource, summary: "created: the token of agents".to_owned(), diff: None };
+        run.report().emit(Event::Changed { host: host.name().to_owned(), planned: run.is_plan(), change });
+    }
     let files = resource::ensure(host, &resources(options, &facts, (&old, &new), cluster)).await?;
-    let changed = installation.changes() || files.changed > 0;
+    let changed = installation.changes() || lacks_token || files.changed > 0;
     let action = action(&facts, installation.replaces_binary(), &files, &differences);
     if let Some(action) = &action {
         let resource = format!("service:{}", role.unit());
@@ -153,7 +162,7 @@ async fn look(host: &Host, options: &Options, images: &[PathBuf]) -> Result<Fact
 }
 
 /// All settings that config.yaml is to have.
-fn wanted(options: &Options, cluster: Option<&Cluster<'_>>, old: &Values) -> Values {
+fn wanted(options: &Options, cluster: Option<&Cluster<'_>>, facts: &Facts, old: &Values) -> Values {
     let mut values = options.settings.clone();
     if let Some(cluster) = cluster {
         values.set("server", vec![cluster.url.clone()]);
@@ -165,7 +174,18 @@ fn wanted(options: &Options, cluster: Option<&Cluster<'_>>, old: &Values) -> Val
             values.set(setting.key, old.all(setting.key).to_vec());
         }
     }
+    if takes_agent_token(facts, old) {
+        values.set("agent-token-file", vec![token::FOR_AGENTS.to_owned()]);
+    }
     values
+}
+
+/// Whether agents are to have a token of their own by our settings: on a server that hasn't started yet, or that has such a
+/// token in its data, as after a restore. One that has started without can't be given one: it would refuse its next start but one.
+fn takes_agent_token(facts: &Facts, old: &Values) -> bool {
+    let decided = ["agent-token", "agent-token-file", "server", "datastore-endpoint"];
+    let fresh = !facts.registered && !facts.token;
+    decided.iter().all(|key| old.one(key).is_none()) && (fresh || facts.agent_password)
 }
 
 /// Refuses what the host can't do, and tells what would surprise.
@@ -300,7 +320,32 @@ mod tests {
         let old = config::effective("{token: secret, tls-san: [a]}", &[]).unwrap();
         let options = serde_json::json!({ "version": "v1.36.5+k3s1", "cluster_init": true });
         let options: crate::k3s::ServerOptions = serde_json::from_value(options).unwrap();
-        let new = wanted(&options.0, None, &old);
+        let adopted = Facts { token: true, registered: true, ..Facts::default() };
+        let new = wanted(&options.0, None, &adopted, &old);
         assert_eq!(new.keys().collect::<Vec<_>>(), ["cluster-init", "token"]);
+    }
+
+    #[test]
+    fn agents_get_a_token_of_their_own_where_the_server_can_still_be_given_one() {
+        let options = serde_json::json!({ "version": "v1.36.5+k3s1", "cluster_init": true });
+        let options: crate::k3s::ServerOptions = serde_json::from_value(options).unwrap();
+        let file = |facts: &Facts, old: &str| {
+            let old = config::effective(old, &[]).unwrap();
+            wanted(&options.0, None, facts, &old).one("agent-token-file").map(str::to_owned)
+        };
+        let started = Facts { token: true, registered: true, ..Facts::default() };
+        let restored = Facts { agent_password: true, ..started.clone() };
+        let ours = Some(token::FOR_AGENTS.to_owned());
+        assert_eq!(file(&Facts::default(), "{}"), ours, "a fresh host");
+        assert_eq!(
+            file(&Facts::default(), "{agent-token-file: /etc/rancher/k3s/agent-token}"),
+            ours,
+            "died before its start"
+        );
+        assert_eq!(file(&restored, "{}"), ours, "its data has one");
+        assert_eq!(file(&started, "{}"), None, "started without one");
+        assert_eq!(file(&Facts::default(), "{agent-token: mine}"), None, "somebody has chosen one");
+        assert_eq!(file(&Facts::default(), "{agent-token-file: /root/mine}").unwrap(), "/root/mine");
+        assert_eq!(file(&Facts::default(), "{datastore-endpoint: postgres://db}"), None, "the data is elsewhere");
     }
 }

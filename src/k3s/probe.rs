@@ -50,6 +50,10 @@ pub struct Facts {
     pub datastore: Option<String>,
     /// Whether the server has made its token.
     pub token: bool,
+    /// Whether agents join this server with a password of their own.
+    pub agent_password: bool,
+    /// Whether [`super::token::FOR_AGENTS`] is there, and has that password where the server knows one.
+    pub agent_token: bool,
     /// Whether the node was part of a cluster before.
     pub registered: bool,
     /// What an earlier cluster left on the host.
@@ -166,6 +170,8 @@ pub fn read(text: &str) -> Facts {
                 facts.registered = true;
             }
             "token" => facts.token = true,
+            "agentpassword" => facts.agent_password = true,
+            "agenttoken" => facts.agent_token = true,
             "joined" => facts.registered = true,
             "leftover" => facts.leftovers.push(owned()),
             "changed" => facts.changed = number(),

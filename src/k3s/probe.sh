@@ -37,6 +37,13 @@ if [ "$unit" = k3s ]; then
   [ ! -e "$data/server/db/etcd/member/wal" ] || say datastore etcd
   [ ! -e "$data/server/db/state.db" ] || say datastore sqlite
   [ ! -s "$data/server/token" ] || say token yes
+  # The passwords that the server knows. Those of agents are in a file of ours, too, or have to be put there.
+  of_servers=$(sed -n 's/,server,.*//p' "$data/server/cred/passwd" 2>/dev/null)
+  of_agents=$(sed -n 's/,node,.*//p' "$data/server/cred/passwd" 2>/dev/null)
+  [ "$of_agents" != "$of_servers" ] || of_agents=
+  [ -z "$of_agents" ] || say agentpassword yes
+  kept=$(cat $etc/agent-token 2>/dev/null)
+  [ -z "$kept" ] || [ "$kept" != "${of_agents:-$kept}" ] || say agenttoken yes
 fi
 [ ! -e "$data/agent/client-kubelet.crt" ] || say joined yes
 for path in "$data/server" "$data/agent" /var/lib/kubelet/pods /var/lib/cni /sys/class/net/cni0 /sys/class/net/flannel.1; do

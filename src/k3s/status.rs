@@ -41,6 +41,8 @@ pub struct Status {
     pub registered: bool,
     /// Whether something that k3s reads at its start was changed since it was started.
     pub restart_needed: bool,
+    /// Whether agents join this server with a token of their own, which makes nobody an administrator.
+    pub agent_token: bool,
     /// What a cluster has left on a host that has no unit of k3s any more.
     pub leftovers: Vec<String>,
 }
@@ -71,6 +73,7 @@ impl Status {
             datastore: facts.datastore.unwrap_or_default(),
             registered: facts.registered,
             restart_needed: stale,
+            agent_token: facts.agent_password,
             leftovers: if facts.units.is_empty() { facts.leftovers } else { Vec::new() },
         }
     }

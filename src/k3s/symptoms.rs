@@ -219,7 +219,7 @@ pub const SYMPTOMS: &[Symptom] = &[
         Permanent,
         "newer than datastore and could cause a cluster outage",
         "a certificate or password file was changed by hand since k3s stored it, or agent-token was changed",
-        "remove the file that the line names, then restart k3s",
+        "put the old agent-token back if you changed it, remove the file that the line names, then restart k3s",
     ),
     server(
         Permanent,

@@ -64,6 +64,21 @@ const PROMISES: &[Promise] = &[
         command: REFUSALS,
     },
     Promise {
+        name: "the_token_of_agents_is_that_of_the_file_and_node_token_is_the_servers",
+        host: "master",
+        command: r"cd /var/lib/rancher/k3s/server && hash=$(sha256sum tls/server-ca.crt | cut -c1-64); own=/etc/rancher/k3s/agent-token
+                   [ $(stat -c %a%U $own) = 600root ] && grep -qE '^[0-9a-f]{64}$' $own && [ ! -L agent-token ] && [ $(stat -c %a agent-token) = 600 ] &&
+                   [ $(cat agent-token) = K10$hash::node:$(cat $own) ] && grep -q '::server:' node-token &&
+                   grep -qx $(cat $own),node,node,k3s:agent cred/passwd",
+    },
+    Promise { name: "nothing_that_root_finds_on_a_worker_opens_what_is_for_servers", host: "worker", command: WORKER },
+    Promise {
+        name: "an_agent_that_has_lost_its_certificates_joins_again_with_the_token_of_agents",
+        host: "worker",
+        command: r"cd /var/lib/rancher/k3s/agent && systemctl stop k3s-agent && rm *.crt *.key *.kubeconfig && timeout 120 systemctl start k3s-agent &&
+                   ls client-kubelet.crt && systemctl is-active k3s-agent",
+    },
+    Promise {
         name: "each_node_has_a_password_secret",
         host: "master",
         command: r"k3s kubectl -n kube-system get secret master.node-password.k3s worker.node-password.k3s -o name",
@@ -179,12 +194,17 @@ const PROMISES: &[Promise] = &[
         host: "master",
         command: TOKEN,
     },
+    Promise {
+        name: "a_server_with_another_token_of_agents_than_before_does_not_start_the_next_time_but_one",
+        host: "master",
+        command: OTHER_AGENT_TOKEN,
+    },
     Promise { name: "a_snapshot_brings_the_cluster_back", host: "master", command: RESTORE },
 ];
 
 /// Whoever asks at port 6443, by the user and the password that he gives.
 const REFUSALS: &str = r#"
-password=$(sed 's/.*:://; s/.*://' /var/lib/rancher/k3s/server/token)
+servers=$(sed 's/.*:://; s/.*://' /var/lib/rancher/k3s/server/token) agents=$(cat /etc/rancher/k3s/agent-token)
 asked() { # STATUS PATH [USER:PASSWORD]
   said=$(curl -sk -o /tmp/answer -w '%{http_code}' ${3:+-u} ${3:+"$3"} "https://127.0.0.1:6443$2")
   [ "$said" = "$1" ] || { echo "$2 as ${3%%:*}: $said instead of $1"; exit 1; }
@@ -193,12 +213,31 @@ asked 403 /v1-k3s/readyz
 asked 401 /v1-k3s/readyz node:wrong
 tr -d ' \n' </tmp/answer | grep -F '{"kind":"Status","metadata":{},"status":"Failure","message":"notauthorized","reason":"Unauthorized","code":401}' || exit
 journalctl -u k3s -o cat | grep -E 'level=error msg="Sending HTTP/[0-9.]+ 401 response to 127.0.0.1:[0-9]+: not authorized"' || exit
-asked 200 /v1-k3s/readyz "node:$password"
-asked 403 /v1-k3s/readyz "server:$password"
-asked 403 /v1-k3s/server-bootstrap "node:$password"
-asked 403 /v1-k3s/encrypt/status "node:$password"
-asked 200 /v1-k3s/encrypt/status "server:$password"
+for path in config readyz apiservers server-ca.crt; do
+  asked 200 /v1-k3s/$path "node:$agents"; asked 401 /v1-k3s/$path "node:$servers"
+  asked 401 /v1-k3s/$path "server:$agents"; asked 403 /v1-k3s/$path "server:$servers"
+done
+for path in server-bootstrap encrypt/status; do
+  asked 403 /v1-k3s/$path "node:$agents"; asked 401 /v1-k3s/$path "node:$servers"
+  asked 401 /v1-k3s/$path "server:$agents"; asked 200 /v1-k3s/$path "server:$servers"
+done
+asked 403 /v1-k3s/token "node:$agents"; asked 405 /v1-k3s/token "server:$servers"
 rm /tmp/answer
+"#;
+
+/// Everything on a worker by which it could ask: its token, as each user, and the certificates of all clients.
+const WORKER: &str = r#"
+url=https://10.77.0.10:6443/v1-k3s password=$(sed 's/.*:://; s/.*://' /etc/rancher/k3s/token); cd /var/lib/rancher/k3s/agent || exit
+refused() { # PATH OPTION...
+  path=$1; shift; said=$(curl -sk -o /dev/null -w '%{http_code}' "$@" $url/$path)
+  case $said in 401 | 403) tried=$((tried + 1)) ;; *) echo "$path: $said"; exit 1 ;; esac
+}
+tried=0
+for path in server-bootstrap encrypt/status; do
+  refused $path; refused $path -u "node:$password"; refused $path -u "server:$password"; refused $path -u "server:$(cat /etc/rancher/node/password)"
+  for key in client-*.key; do refused $path --cert "${key%.key}.crt" --key "$key"; done
+done
+echo $tried; [ $tried -ge 14 ]
 "#;
 
 const SNAPSHOTS: &str = r#"
@@ -250,12 +289,26 @@ rm $file; works; cmp $file /root/before || wrong 'it is not as before'; rm /root
 "#
 );
 
+/// Why a cluster that has none isn't given one.
+const OTHER_AGENT_TOKEN: &str = with_restarts!(
+    r#"
+file=/etc/rancher/k3s/agent-token; cp -a $file /root/before; echo 88888888888888888888888888888888 >$file
+timeout 120 systemctl restart k3s || wrong 'the next start is refused, too'
+systemctl restart --no-block k3s
+for i in $(seq 60); do journalctl -u k3s --since -1min -o cat | grep -F "level=fatal msg=\"$server/cred/passwd newer than datastore and could cause a cluster outage." && break; sleep 1; done
+[ $i -lt 60 ] || wrong 'it is not refused'
+cp -a /root/before $file && rm /root/before $server/cred/passwd; works; grep -qx $(cat $file),node,node,k3s:agent $server/cred/passwd || wrong 'the old one is lost'
+"#
+);
+
 const TOKEN: &str = with_restarts!(
     r#"
 old=$(sed 's/.*:://; s/.*://' $server/token); new=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-node() { curl -sk -o /dev/null -w '%{http_code}' -u "node:$1" https://127.0.0.1:6443/v1-k3s/readyz; }
-let_in() { # PASSWORD OTHER: only the first one
-  for i in $(seq 30); do [ "$(node $1)/$(node $2)" = 200/401 ] && return; sleep 1; done; wrong "$(node $1)/$(node $2)"
+agents=$(cat /etc/rancher/k3s/agent-token)
+asked() { curl -sk -o /dev/null -w '%{http_code}' -u "$1" "https://127.0.0.1:6443/v1-k3s/$2"; }
+let_in() { # PASSWORD OTHER: of servers only the first one, and agents with theirs
+  for i in $(seq 30); do said=$(asked server:$1 encrypt/status)/$(asked server:$2 encrypt/status)/$(asked node:$agents readyz)
+    [ "$said" = 200/401/200 ] && return; sleep 1; done; wrong "$said"
 }
 rotate() { k3s token rotate --new-token "$1" | grep -F 'Token rotated, restart k3s nodes with new token' || wrong 'not rotated'; }
 rotate $new; let_in $old $new; grep -q "::server:$new$" $server/token || wrong 'the file has the old one'

@@ -23,6 +23,7 @@ pub fn trials() -> Vec<Trial> {
         trial("a_second_run_changes_nothing", second_run),
         trial("a_plan_of_a_finished_cluster_is_empty", plan_again),
         trial("nothing_secret_is_readable", secrets),
+        trial("a_worker_has_only_the_token_of_agents", token_of_agents),
         trial("verify_passes", verify),
         trial("what_is_collected_for_others_tells_the_state_and_no_secret", support),
     ]
@@ -62,6 +63,7 @@ fn plan() -> Step {
     for expected in [
         "vm.overcommit_memory",
         "/etc/rancher/k3s/config.yaml",
+        "/etc/rancher/k3s/agent-token",
         "k3s.service",
         "k3s-agent.service",
         "node-role=master",
@@ -118,13 +120,32 @@ fn plan_again() -> Step {
     if said.contains(" 0 to change,") { Ok(()) } else { Err(format!("the plan is not empty:\n{said}")) }
 }
 
+/// The token of servers would make root of a worker an administrator of the cluster.
+fn token_of_agents() -> Step {
+    let lab = Lab::shared()?;
+    let agents = lab.exec("master", "cat /etc/rancher/k3s/agent-token")?;
+    let hash = lab.exec("master", "sha256sum </var/lib/rancher/k3s/server/tls/server-ca.crt | cut -c1-64")?;
+    let token = lab.exec("worker", "stat -c '%a %U' /etc/rancher/k3s/token; cat /etc/rancher/k3s/token")?;
+    if token != format!("600 root\nK10{hash}::node:{agents}") {
+        return Err("the worker's token is not that of agents in full, or others can read it".into());
+    }
+    let servers = lab.exec("master", "sed 's/.*:://; s/.*://' /var/lib/rancher/k3s/server/token")?;
+    let found =
+        lab.exec("worker", &format!("grep -rlF {servers} /etc /root /home /opt /run /srv /tmp /usr/local /var || :"))?;
+    if found.is_empty() { Ok(()) } else { Err(format!("the password of servers is on the worker: {found}")) }
+}
+
 /// The join token is in no argument list, no journal and no file that others may read, on either host.
 fn secrets() -> Step {
     let lab = Lab::shared()?;
-    for (host, file) in [("master", "/var/lib/rancher/k3s/server/token"), ("worker", "/etc/rancher/k3s/token")] {
+    for (host, file) in [
+        ("master", "/var/lib/rancher/k3s/server/token"),
+        ("master", "/etc/rancher/k3s/agent-token"),
+        ("worker", "/etc/rancher/k3s/token"),
+    ] {
         // The pattern goes from file to file: this command's own arguments must not contain it.
         let search = format!(
-            "umask 077; sed 's/.*::server://' {file} >/root/pattern; [ $(wc -c </root/pattern) -gt 16 ] || exit 1
+            "umask 077; sed 's/.*:://; s/.*://' {file} >/root/pattern; [ $(wc -c </root/pattern) -gt 16 ] || exit 1
              grep -lF -f /root/pattern /proc/[0-9]*/cmdline 2>/dev/null
              journalctl -o cat | grep -qF -f /root/pattern && echo journal
              find /etc /var /usr/local /tmp -xdev -type f -perm /077 -exec grep -lF -f /root/pattern {{}} + 2>/dev/null
@@ -140,7 +161,7 @@ fn secrets() -> Step {
 
 fn verify() -> Step {
     let (status, said) = Lab::shared()?.verify(&[], &[])?;
-    if status == 0 && said.contains("12 checks passed") { Ok(()) } else { Err(said) }
+    if status == 0 && said.contains("13 checks passed") { Ok(()) } else { Err(said) }
 }
 
 /// The lab takes the machine for booted though its agent waits, and the agent joins when its server is back.

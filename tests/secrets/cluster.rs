@@ -99,7 +99,8 @@ let token = k3s::token(master);
 let admin = k3s::kubeconfig(master);
 print(token); print(admin); print(`${token} ${admin}`);
 local().write("KUBECONFIG", admin);
-for look in ["cat /var/lib/rancher/k3s/server/token", "cat /etc/rancher/k3s/k3s.yaml", "base64 -w 0 /var/lib/rancher/k3s/server/token",
+for look in ["cat /var/lib/rancher/k3s/server/token", "cat /var/lib/rancher/k3s/server/agent-token", "cat /etc/rancher/k3s/agent-token",
+    "cat /etc/rancher/k3s/k3s.yaml", "base64 -w 0 /var/lib/rancher/k3s/server/token",
     "sed -n 's/ *client-key-data: //p' /etc/rancher/k3s/k3s.yaml | base64 -d"] {
     print(master.query(look).stdout);
     master.run(look);
@@ -237,6 +238,9 @@ fn needles_of(it: &Evidence) -> Step<Needles> {
     let token = read(it.on("master", "var/lib/rancher/k3s/server/token"))?;
     needles.add("the join token", &token);
     needles.add("the password in the join token", token.trim().rsplit_once(':').unwrap().1);
+    let token = read(it.on("worker", "etc/rancher/k3s/token"))?;
+    needles.add("the token of agents", &token);
+    needles.add("the password in the token of agents", &read(it.on("master", "etc/rancher/k3s/agent-token"))?);
     needles.add("the wrong token", WRONG_PASSWORD);
     needles.add("a secret of a host that is adopted", OLD_PASSWORD);
     for host in ["master", "worker"] {
