@@ -83,12 +83,14 @@ fn machines_reboot_and_lose_power_like_real_ones() {
     let facts = "cat /etc/machine-id /sys/class/net/eth*/address; cat /proc/sys/kernel/random/boot_id";
     let before = lab.exec("master", facts);
     lab.exec("master", "nft add table inet leftover; ip link add leftover type bridge; touch /root/kept");
+    lab.exec("master", "cd /sys/fs/cgroup; [ ! -e pids ] || cd pids; mkdir -p leftover/pod");
     lab.ok(&["reboot", "master"]);
     let after = lab.exec("master", facts);
     let identity = |facts: &str| facts.rsplit_once('\n').unwrap().0.to_owned();
     assert_eq!(identity(&before), identity(&after));
     assert_ne!(before, after, "a new boot has a new boot id");
-    let rests = "nft list ruleset; ip link show leftover 2>/dev/null; ls /root/kept";
+    let rests =
+        "nft list ruleset; ip link show leftover 2>/dev/null; find /sys/fs/cgroup -name leftover; ls /root/kept";
     assert_eq!(lab.exec("master", rests), "/root/kept");
     assert_eq!(text(&mut lab.ssh("master", "hostname")), "master");
 
