@@ -29,7 +29,7 @@ use rhai::{Engine, exported_module};
 
 use crate::firewall::Policy;
 use crate::host::{Facts, Host, Output, Tunnel};
-use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, ServerOptions};
+use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, ServerOptions, SnapshotOptions};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
@@ -77,6 +77,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<MergeOptions>(),
         OptionSet::of::<Policy>(),
         OptionSet::of::<ServerOptions>(),
+        OptionSet::of::<SnapshotOptions>(),
         OptionSet::of::<ssh::Connect>(),
     ];
     options.extend(cert::options());
