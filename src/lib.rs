@@ -4,6 +4,7 @@
 //! it, [`resource`] is the desired state of a host, [`host`] is a machine, [`net`] asks what answers at an address, [`report`] tells what happens, [`config`] is
 //! what the user says about the cluster. Dependencies point down. `docs/design.md` has the reasons.
 
+pub mod backup;
 pub mod bindings;
 pub mod cert;
 pub mod cli;

@@ -5,6 +5,7 @@
 // `export_module` writes unwraps of arguments that Rhai has counted and checked; there are none of our own here.
 #![allow(clippy::unwrap_used)]
 
+mod backup;
 mod cert;
 mod config;
 mod error;
@@ -51,6 +52,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(text::api).into());
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
+    engine.register_static_module("backup", exported_module!(backup::api).into());
     engine.register_static_module("cert", exported_module!(cert::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("dns", exported_module!(net::reach::dns).into());
@@ -80,6 +82,7 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<SnapshotOptions>(),
         OptionSet::of::<ssh::Connect>(),
     ];
+    options.extend(backup::options());
     options.extend(cert::options());
     options.extend(helm::options());
     options.extend(kube::options());
