@@ -9,11 +9,13 @@ mod check;
 mod key;
 mod make;
 mod prune;
+mod restore;
 
 pub use bundle::{Entry, Manifest, Member, Volume};
 pub use check::{Checked, check};
 pub use key::{Key, Lock};
-pub use make::{MakeOptions, Made, make};
+pub use make::{Made, MakeOptions, make};
+pub use restore::{finish, restore};
 
 /// What the name of a bundle ends with.
 pub const EXTENSION: &str = "k3sbackup";

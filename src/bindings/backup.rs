@@ -24,7 +24,7 @@ impl Options for MakeOptions {
 }
 
 impl Options for CheckOptions {
-    const FUNCTIONS: &[&str] = &["backup::check"];
+    const FUNCTIONS: &[&str] = &["backup::check", "backup::restore"];
 }
 
 /// The option maps.
@@ -83,5 +83,38 @@ pub mod api {
         let key = Key::new(settings.identity_file.as_deref(), settings.passphrase_file.as_deref());
         let found = key.and_then(|key| backup::check(Path::new(file), &key)).map_err(|error| fail(&call, error))?;
         Ok(rhai::serde::to_dynamic(found)?.cast::<Map>())
+    }
+
+    /// Makes the datastore of a server that of a backup: proves the backup, stops k3s, puts snapshot and token in place. The start
+    /// is left to `k3s::server`, and `backup::restored` takes away what was needed. What the server had stays beside it. A run
+    /// that was cut off is finished by the next one with the same backup. With `--plan` it is only shown.
+    ///
+    /// Options: those of `backup::check`.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let master = ssh::connect("master");
+    /// backup::restore(master, "backups/prod-20261127T190000Z.k3sbackup", #{ identity_file: "key.txt" });
+    /// k3s::server(master, #{ version: "v1.36.5+k3s1", cluster_init: true });
+    /// backup::restored(master);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn restore(call: NativeCallContext, host: Host, file: &str, settings: Map) -> Result<(), Box<EvalAltResult>> {
+        let settings: CheckOptions = options(&call, settings)?;
+        block(&call, &context(&call), async {
+            let key = Key::new(settings.identity_file.as_deref(), settings.passphrase_file.as_deref())?;
+            backup::restore(&host, Path::new(file), &key).await
+        })
+    }
+
+    /// Takes away what a restore has left on a server for its next run, when that server is up.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// backup::restored(ssh::connect("master"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn restored(call: NativeCallContext, host: Host) -> Result<(), Box<EvalAltResult>> {
+        block(&call, &context(&call), backup::finish(&host))
     }
 }

@@ -33,4 +33,4 @@ pub use options::{AgentOptions, Options, ServerOptions};
 pub use snapshot::{Snapshot, SnapshotOptions, snapshot};
 pub use stage::stage;
 pub use status::{Status, status};
-pub use token::{Token, token};
+pub use token::{Token, hide as hide_token, token};
