@@ -160,10 +160,11 @@ pub fn read(file: &Path, key: &Key, mut take: impl FnMut(&Entry, &[u8]) -> Resul
     let damaged = |what: &dyn std::fmt::Display| {
         Error::refused(format!("{} is damaged, or was cut off: {what}", file.display())).help("take an older backup")
     };
-    let source = std::fs::File::open(file)
-        .map_err(|error| Error::refused(format!("can't read {}: {error}", file.display())))?;
+    let source =
+        std::fs::File::open(file).map_err(|error| Error::refused(format!("can't read {}: {error}", file.display())))?;
     let decryptor = age::Decryptor::new(std::io::BufReader::new(source)).map_err(|error| {
-        Error::refused(format!("{} is not a backup: {error}", file.display())).help("one is made by scripts/backup.rhai")
+        Error::refused(format!("{} is not a backup: {error}", file.display()))
+            .help("one is made by scripts/backup.rhai")
     })?;
     let opened = match key {
         Key::Identities(all) => decryptor.decrypt(all.iter().map(|one| one as &dyn age::Identity)),
@@ -193,8 +194,12 @@ pub fn read(file: &Path, key: &Key, mut take: impl FnMut(&Entry, &[u8]) -> Resul
         _ => return Err(damaged(&"it has no manifest")),
     };
     if manifest.format != FORMAT {
-        return Err(Error::refused(format!("{} has the form {}, and this k3srun knows {FORMAT}", file.display(), manifest.format))
-            .help("open it with the k3srun that made it, or a newer one"));
+        return Err(Error::refused(format!(
+            "{} has the form {}, and this k3srun knows {FORMAT}",
+            file.display(),
+            manifest.format
+        ))
+        .help("open it with the k3srun that made it, or a newer one"));
     }
     for wanted in &manifest.entries {
         let Some((name, content)) = next()? else { return Err(damaged(&format!("{} is missing", wanted.name))) };
@@ -221,6 +226,7 @@ pub fn sha256(content: &[u8]) -> String {
 /// By what a snapshot names the token that opens it: the first 12 digits of the sha256 of its password.
 pub fn token_hash(token: &str) -> String {
     let token = token.trim();
-    let password = token.strip_prefix("K10").and_then(|rest| rest.split_once("::")).and_then(|(_, user)| user.split_once(':'));
+    let password =
+        token.strip_prefix("K10").and_then(|rest| rest.split_once("::")).and_then(|(_, user)| user.split_once(':'));
     sha256(password.map_or(token, |(_, password)| password).as_bytes())[..12].to_owned()
 }

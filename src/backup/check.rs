@@ -50,7 +50,9 @@ pub fn check(file: &Path, key: &Key) -> Result<Checked> {
     }
     match hash {
         None => problems.push("it has no token, and a snapshot is of no use without its own".into()),
-        Some(hash) if hash != manifest.token_hash => problems.push("its token is another one than its manifest says".into()),
+        Some(hash) if hash != manifest.token_hash => {
+            problems.push("its token is another one than its manifest says".into())
+        }
         Some(_) if !opened && snapshot.is_some() => problems.push("its token doesn't open its snapshot".into()),
         Some(_) => {}
     }
@@ -138,7 +140,9 @@ mod tests {
         let refused = check(&path, &pair().1).err().unwrap();
         assert!(refused.message.starts_with("this key doesn't open"), "{refused}");
         let bytes = std::fs::read(&path).unwrap();
-        assert!(memchr::memmem::find(&bytes, b"secret").is_none() && memchr::memmem::find(&bytes, b"manifest").is_none());
+        assert!(
+            memchr::memmem::find(&bytes, b"secret").is_none() && memchr::memmem::find(&bytes, b"manifest").is_none()
+        );
     }
 
     #[test]

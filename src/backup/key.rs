@@ -75,8 +75,12 @@ fn recipient(text: &str) -> Result<x25519::Recipient> {
 fn passphrase(file: &Path) -> Result<SecretString> {
     let text = secret(file)?;
     match text.expose_secret().chars().count() {
-        0..12 => Err(Error::refused(format!("{}: a passphrase of fewer than 12 characters is soon guessed", file.display()))
-            .help("make one: openssl rand -base64 24 >FILE; chmod 600 FILE; and keep a copy away from these machines")),
+        0..12 => {
+            Err(Error::refused(format!("{}: a passphrase of fewer than 12 characters is soon guessed", file.display()))
+                .help(
+                    "make one: openssl rand -base64 24 >FILE; chmod 600 FILE; and keep a copy away from these machines",
+                ))
+        }
         _ => Ok(text),
     }
 }

@@ -73,7 +73,8 @@ pub async fn make(host: &Host, options: &MakeOptions) -> Result<Made> {
     if !run.is_plan() {
         made.size = write(host, options, &lock, &saved, &file).await?;
     }
-    let summary = if run.is_plan() { "encrypted, checked".to_owned() } else { format!("encrypted ({} KB)", made.size >> 10) };
+    let summary =
+        if run.is_plan() { "encrypted, checked".to_owned() } else { format!("encrypted ({} KB)", made.size >> 10) };
     let change = Change { resource: format!("backup:{}", file.display()), summary, diff: None };
     run.report().emit(Event::Changed { host: host.name().to_owned(), planned: run.is_plan(), change });
     // The new one is complete: only now may an older one go.
@@ -145,6 +146,8 @@ async fn collect(host: &Host, options: &MakeOptions) -> Result<(Manifest, Vec<Ve
     }
     match manifest.token_hash.is_empty() {
         false => Ok((manifest, contents)),
-        true => Err(Error::host("this server has no token").on(host.name()).help("is it a k3s server that has been started?")),
+        true => Err(Error::host("this server has no token")
+            .on(host.name())
+            .help("is it a k3s server that has been started?")),
     }
 }

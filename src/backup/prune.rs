@@ -12,7 +12,8 @@ pub fn bundles(folder: &Path, cluster: &str) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let time = name.strip_prefix(&format!("{cluster}-")).and_then(|rest| rest.strip_suffix(&format!(".{EXTENSION}")));
+        let time =
+            name.strip_prefix(&format!("{cluster}-")).and_then(|rest| rest.strip_suffix(&format!(".{EXTENSION}")));
         if time.is_some_and(|time| time.len() == 16 && time.ends_with('Z') && time.as_bytes()[8] == b'T') {
             found.push(path);
         }
@@ -28,7 +29,8 @@ pub fn prune(folder: &Path, cluster: &str, keep: usize, planned: bool) -> Result
     let stay = keep.max(1) - usize::from(planned && keep > 0);
     all.truncate(all.len().saturating_sub(stay));
     for path in all.iter().filter(|_| !planned) {
-        std::fs::remove_file(path).map_err(|error| Error::refused(format!("can't remove {}: {error}", path.display())))?;
+        std::fs::remove_file(path)
+            .map_err(|error| Error::refused(format!("can't remove {}: {error}", path.display())))?;
     }
     Ok(all)
 }
@@ -40,7 +42,8 @@ mod tests {
     #[test]
     fn the_newest_of_this_cluster_stay_and_nothing_else_is_touched() {
         let folder = tempfile::tempdir().unwrap();
-        let names = ["a-20260101T000000Z", "a-20260301T000000Z", "a-20260201T000000Z", "a-b-20260101T000000Z", "a-notes"];
+        let names =
+            ["a-20260101T000000Z", "a-20260301T000000Z", "a-20260201T000000Z", "a-b-20260101T000000Z", "a-notes"];
         for name in names {
             std::fs::write(folder.path().join(format!("{name}.{EXTENSION}")), "").unwrap();
         }

@@ -46,7 +46,9 @@ pub mod api {
     use super::map;
     use crate::error::Error;
     use crate::host::Host;
-    use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, SnapshotOptions, Token};
+    use crate::k3s::{
+        self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, SnapshotOptions, Token,
+    };
     use crate::script::{Secret, block, context, fail, options};
 
     /// Makes a host the cluster's server: installs the pinned version from a verified source, writes

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::artifact::{Artifacts, Binary, Sum, is_archive, sum_of};
 use super::options::Options;
 use super::probe::{Facts, Stamp};
+use super::stage::{is_staged, take_staged};
 use super::unit::{BINARY, STAGED};
 use crate::error::{Error, Kind, Reason, Result};
 use crate::host::{Host, ScriptOptions, quote};
@@ -16,7 +17,7 @@ use crate::net;
 use crate::report::{Change, Event};
 
 /// The functions that download, verify and place.
-const LIBRARY: &str = include_str!("install.sh");
+pub(super) const LIBRARY: &str = include_str!("install.sh");
 
 /// How long a host may take to download the executable.
 const DOWNLOAD: u64 = 900;
@@ -183,35 +184,6 @@ impl Installation {
 fn report(host: &Host, resource: String, summary: String, planned: bool) {
     let change = Change { resource, summary, diff: None };
     host.run_context().report().emit(Event::Changed { host: host.name().to_owned(), planned, change });
-}
-
-/// Whether the executable was staged before. What has its name was verified when it got it.
-async fn is_staged(host: &Host, binary: &Binary, version: &str) -> Result<bool> {
-    let script = format!(
-        "{LIBRARY}[ -x {STAGED} ] || exit 45\n[ -z {0} ] || [ \"$(sha256sum <{STAGED} | cut -c1-64)\" = {0} ] || exit 45\n\
-         prove {STAGED} {1}\n",
-        quote(binary.sha256().unwrap_or_default()),
-        quote(version)
-    );
-    Ok(host.script(&script, &ScriptOptions::titled("looking for the staged k3s").timeout(60)).await?.status == 0)
-}
-
-/// Puts the staged executable in place, keeping the one that it replaces. Returns false where none is staged, or another one.
-async fn take_staged(host: &Host, binary: &Binary, version: &str) -> Result<bool> {
-    let script = format!(
-        "{LIBRARY}place_staged {STAGED} {BINARY} {} {}\n",
-        quote(version),
-        quote(binary.sha256().unwrap_or_default())
-    );
-    let output = host.script(&script, &ScriptOptions::titled("putting the staged k3s in place").timeout(120)).await?;
-    match output.status {
-        0 => Ok(true),
-        44 | 45 => Ok(false),
-        status => Err(Error::host(format!("the staged k3s can't be put in place (exit status {status})"))
-            .on(host.name())
-            .output(output.tail())
-            .help("look at the output, and at the free space under /usr/local/bin")),
-    }
 }
 
 /// Brings the executable to `target`, verified; `before` are shell lines that run right before it takes its place.

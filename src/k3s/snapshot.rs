@@ -93,7 +93,10 @@ fn read(text: &str) -> Snapshot {
 
 fn explain(status: i32, said: &str) -> Error {
     let (message, help) = match status {
-        51 => ("k3s saved no snapshot", "does the server run, with etcd (cluster-init), and is its disk full? `journalctl -u k3s` there says more"),
+        51 => (
+            "k3s saved no snapshot",
+            "does the server run, with etcd (cluster-init), and is its disk full? `journalctl -u k3s` there says more",
+        ),
         52 => ("the snapshot can't be verified", "take etcd-snapshot-compress out of config.yaml on the server"),
         53 => ("the snapshot is damaged", "is the server's disk full, or broken? The file is of no use: remove it"),
         54 => (

@@ -1,11 +1,12 @@
 //! Brings another version to a host whose k3s goes on as it is.
 
-use super::artifact::Arch;
+use super::artifact::{Arch, Binary};
 use super::deploy;
-use super::install::Installation;
+use super::install::{Installation, LIBRARY};
 use super::options::Options;
-use crate::error::Result;
-use crate::host::Host;
+use super::unit::{BINARY, STAGED};
+use crate::error::{Error, Result};
+use crate::host::{Host, ScriptOptions, quote};
 
 /// Brings the executable and the images of `options.version` to a host, verified, without touching what runs. A later upgrade
 /// takes them. Returns whether anything was brought, or would be in a plan.
@@ -16,4 +17,33 @@ pub async fn stage(host: &Host, options: &Options) -> Result<bool> {
     let facts = deploy::look(host, options, &options.source.images(&options.images)?).await?;
     let artifacts = options.source.artifacts(&options.version, Arch::of_machine(&facts.machine)?, &options.images)?;
     Installation::new(options, artifacts, &facts).await?.stage(host, options).await
+}
+
+/// Whether the executable was staged before. What has its name was verified when it got it.
+pub(super) async fn is_staged(host: &Host, binary: &Binary, version: &str) -> Result<bool> {
+    let script = format!(
+        "{LIBRARY}[ -x {STAGED} ] || exit 45\n[ -z {0} ] || [ \"$(sha256sum <{STAGED} | cut -c1-64)\" = {0} ] || exit 45\n\
+         prove {STAGED} {1}\n",
+        quote(binary.sha256().unwrap_or_default()),
+        quote(version)
+    );
+    Ok(host.script(&script, &ScriptOptions::titled("looking for the staged k3s").timeout(60)).await?.status == 0)
+}
+
+/// Puts the staged executable in place, keeping the one that it replaces. Returns false where none is staged, or another one.
+pub(super) async fn take_staged(host: &Host, binary: &Binary, version: &str) -> Result<bool> {
+    let script = format!(
+        "{LIBRARY}place_staged {STAGED} {BINARY} {} {}\n",
+        quote(version),
+        quote(binary.sha256().unwrap_or_default())
+    );
+    let output = host.script(&script, &ScriptOptions::titled("putting the staged k3s in place").timeout(120)).await?;
+    match output.status {
+        0 => Ok(true),
+        44 | 45 => Ok(false),
+        status => Err(Error::host(format!("the staged k3s can't be put in place (exit status {status})"))
+            .on(host.name())
+            .output(output.tail())
+            .help("look at the output, and at the free space under /usr/local/bin")),
+    }
 }

@@ -64,7 +64,13 @@ fn make() -> Step {
         return Err(format!("{file} has mode {mode:o}, or isn't encrypted"));
     }
     let (status, said) = lab.with_config("backup.rhai", &[], &["check", &file, "--identity", &key])?;
-    for text in ["it is whole, and its token opens it", "master, 10.77.0.10", "server/token", "encryption-config.json", "etcd 3.6"] {
+    for text in [
+        "it is whole, and its token opens it",
+        "master, 10.77.0.10",
+        "server/token",
+        "encryption-config.json",
+        "etcd 3.6",
+    ] {
         if status != 0 || !said.contains(text) {
             return Err(format!("the check ended with {status} and doesn't say {text:?}:\n{said}"));
         }
