@@ -47,3 +47,49 @@ pub(super) async fn take_staged(host: &Host, binary: &Binary, version: &str) -> 
             .help("look at the output, and at the free space under /usr/local/bin")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    fn program(path: &Path, version: &str) {
+        std::fs::write(path, format!("#!/bin/sh\necho \"k3s version {version} (48ffa7b6)\"\n")).unwrap();
+        let done = Command::new("chmod").arg("755").arg(path).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// What a host would end with that takes a staged executable.
+    fn taken(folder: &Path, version: &str, sum: &str) -> Option<i32> {
+        let path = |name: &str| quote(&folder.join(name).display().to_string());
+        let script = format!("{LIBRARY}place_staged {} {} {version} {}", path("staged"), path("k3s"), quote(sum));
+        Command::new("sh").args(["-c", &script]).status().unwrap().code()
+    }
+
+    #[test]
+    fn a_staged_executable_takes_its_place_and_the_old_one_is_kept() {
+        // It is given to root, which takes root.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        assert_eq!(taken(folder.path(), "v1.37.2+k3s1", ""), Some(45), "nothing is staged");
+        program(&folder.path().join("k3s"), "v1.36.5+k3s1");
+        program(&folder.path().join("staged"), "v1.37.2+k3s1");
+        assert_eq!(taken(folder.path(), "v1.37.2+k3s1", "0000"), Some(45), "another one is wanted");
+        assert_eq!(taken(folder.path(), "v1.37.2+k3s1", ""), Some(0));
+        assert!(
+            read("k3s").contains("v1.37.2") && read("k3s.previous").contains("v1.36.5") && read("staged").is_empty()
+        );
+    }
+
+    #[test]
+    fn a_staged_executable_of_another_version_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        program(&folder.path().join("staged"), "v1.36.5+k3s1");
+        assert_eq!(taken(folder.path(), "v1.37.2+k3s1", ""), Some(44));
+    }
+}
