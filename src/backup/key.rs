@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use age::secrecy::{ExposeSecret as _, SecretString};
-use age::{scrypt, x25519};
+use age::x25519;
 
 use crate::config::SecretPlace;
 use crate::error::{Error, Result};
