@@ -5,6 +5,7 @@
 //! what the user says about the cluster. Dependencies point down. `docs/design.md` has the reasons.
 
 mod archive;
+pub mod backup;
 pub mod bindings;
 pub mod cert;
 pub mod cli;

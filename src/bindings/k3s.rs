@@ -4,11 +4,11 @@ use rhai::plugin::*;
 
 use rhai::{Dynamic, Map};
 
-use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, Merged, ServerOptions};
+use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, Merged, ServerOptions, SnapshotOptions};
 use crate::script::Options;
 
 impl Options for ServerOptions {
-    const FUNCTIONS: &[&str] = &["k3s::server"];
+    const FUNCTIONS: &[&str] = &["k3s::server", "k3s::stage"];
 }
 
 impl Options for AgentOptions {
@@ -17,6 +17,10 @@ impl Options for AgentOptions {
 
 impl Options for KubeconfigOptions {
     const FUNCTIONS: &[&str] = &["k3s::kubeconfig"];
+}
+
+impl Options for SnapshotOptions {
+    const FUNCTIONS: &[&str] = &["k3s::snapshot"];
 }
 
 impl Options for MergeOptions {
@@ -42,7 +46,9 @@ pub mod api {
     use super::map;
     use crate::error::Error;
     use crate::host::Host;
-    use crate::k3s::{self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, Token};
+    use crate::k3s::{
+        self, AgentOptions, Join, KubeconfigOptions, MergeOptions, ServerOptions, SnapshotOptions, Token,
+    };
     use crate::script::{Secret, block, context, fail, objection, options};
 
     /// Makes a host the cluster's server: installs the pinned version from a verified source, writes
@@ -55,13 +61,14 @@ pub mod api {
     /// server that has started without keeps to its own token: k3s doesn't take another one later.
     ///
     /// A setting that can't change once the cluster exists is refused with the reason; so is another version than the
-    /// installed one. `node_labels` and `node_taints` also reach a node that is registered already.
+    /// installed one, but with `upgrade`. `node_labels` and `node_taints` also reach a node that is registered already.
     ///
     /// Options: `version` (needed, e.g. `v1.36.5+k3s1`); `source` (a map with `url`, `path` or `bundle`, and `sha256` or
     /// `sums`; default: the official release; a list of checksums is looked for beside the file); `images` (archives on
     /// this machine, imported by k3s); `registries` (a file on this machine that becomes k3s's registries.yaml: mirrors and
     /// logins of registries); `environment` (variables of the unit); `timeout` in seconds (300) for the node to
-    /// become ready. All others are the flags of `k3s server` with `_` for `-`, some in the plural: `node_name`, `node_ip`,
+    /// become ready; `upgrade` (false; true: another version than the installed one takes its place, which stays beside it as
+    /// `k3s.previous`; the order of steps is the caller's). All others are the flags of `k3s server` with `_` for `-`, some in the plural: `node_name`, `node_ip`,
     /// `node_external_ip`, `node_labels` (a map), `node_taints`, `cluster_init`, `cluster_cidr`, `service_cidr`,
     /// `cluster_dns`, `cluster_domain`, `service_node_port_range`, `flannel_iface`, `flannel_backend`,
     /// `advertise_address`, `bind_address`, `tls_san`, `disable`, `disable_network_policy`, `disable_kube_proxy`,
@@ -162,7 +169,41 @@ pub mod api {
         block(&call, &context, k3s::agent(&host, &settings, &join))
     }
 
-    /// What k3s is and does on a host, as a map: `installed`, `version`, `role` (`server`, `agent` or empty), `active`,
+    /// Brings the executable and the images of another version to a host, verified, without touching what runs there: a later
+    /// `k3s::server` or `k3s::agent` with `upgrade` takes them. Returns whether anything was brought.
+    ///
+    /// Options: those of `k3s::server`, of which `version`, `source` and `images` count.
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// k3s::stage(ssh::connect("worker"), #{ version: "v1.37.2+k3s1" });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn stage(call: NativeCallContext, host: Host, settings: Map) -> Result<bool, Box<EvalAltResult>> {
+        let ServerOptions(mut settings) = options(&call, settings)?;
+        settings.upgrade = true;
+        block(&call, &context(&call), k3s::stage(&host, &settings))
+    }
+
+    /// Saves the datastore of a running server into a file on it, and proves that file: whole by its own sum, and opened by
+    /// the server's token. Returns a map of `name`, `path`, `size` in bytes and `sha256`; empty ones in a plan.
+    ///
+    /// Options: `name` (what its name begins with; `k3srun`), `keep` (how many whose names begin so stay; 0, the default: all).
+    ///
+    /// # Example
+    /// ```rhai,no_run
+    /// let saved = k3s::snapshot(ssh::connect("master"), #{ name: "before-the-change", keep: 3 });
+    /// print(`${saved.path}: ${saved.size} bytes`);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn snapshot(call: NativeCallContext, host: Host, settings: Map) -> Result<Map, Box<EvalAltResult>> {
+        let settings: SnapshotOptions = options(&call, settings)?;
+        let saved = block(&call, &context(&call), k3s::snapshot(&host, &settings))?;
+        Ok(rhai::serde::to_dynamic(saved)?.cast::<Map>())
+    }
+
+    /// What k3s is and does on a host, as a map: `installed`, `version`, `running` (the version that runs, as the node tells it),
+    /// `previous` (the version that an upgrade replaced and kept), `staged` (the version that waits for an upgrade), `role` (`server`, `agent` or empty), `active`,
     /// `state` (systemd's word), `enabled`, `restarts`, `node` (the name), `ready`, `labels` (a map), `taints`,
     /// `addresses`, `datastore` (`etcd`, `sqlite` or empty), `registered` (it is or was part of a cluster),
     /// `restart_needed`, `agent_token` (agents join this server with a token of their own), `leftovers` (what a cluster has left on the host).

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod backup;
 mod cert;
 mod config;
 mod error;
@@ -30,7 +31,7 @@ use rhai::{Engine, exported_module};
 
 use crate::firewall::Policy;
 use crate::host::{Facts, Host, Output, Tunnel};
-use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, ServerOptions};
+use crate::k3s::{AgentOptions, KubeconfigOptions, MergeOptions, ServerOptions, SnapshotOptions};
 use crate::script::{Catalog, Failure, OptionSet, Secret};
 
 /// Registers everything.
@@ -53,6 +54,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(text::api).into());
     engine.register_global_module(exported_module!(transfer::api).into());
     engine.register_global_module(exported_module!(tunnel::api).into());
+    engine.register_static_module("backup", exported_module!(backup::api).into());
     engine.register_static_module("cert", exported_module!(cert::api).into());
     engine.register_static_module("config", exported_module!(config::api).into());
     engine.register_static_module("dns", exported_module!(net::reach::dns).into());
@@ -79,8 +81,10 @@ fn options() -> Vec<OptionSet> {
         OptionSet::of::<MergeOptions>(),
         OptionSet::of::<Policy>(),
         OptionSet::of::<ServerOptions>(),
+        OptionSet::of::<SnapshotOptions>(),
         OptionSet::of::<ssh::Connect>(),
     ];
+    options.extend(backup::options());
     options.extend(cert::options());
     options.extend(helm::options());
     options.extend(kube::options());

@@ -70,26 +70,43 @@ impl Host {
         // What the host says about it is not trusted: no set-user-ID bit, and nothing that our umask forbids.
         let mode = std::fs::Permissions::from_mode(found.mode & 0o777);
         let mut file = tempfile::Builder::new().permissions(mode).tempfile_in(folder).map_err(unwritable)?;
+        self.pieces(remote, found, |piece| file.write_all(piece).map_err(unwritable)).await?;
+        file.persist(local).map_err(|error| unwritable(error.error))?;
+        Ok(())
+    }
+
+    /// Hands over a file of the host piece by piece, as it comes, so that no copy of it has to lie here.
+    ///
+    /// # Errors
+    /// Host where it can't be read or changes meanwhile; whatever `take` returns.
+    pub async fn stream(&self, remote: &str, take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let text = self.ask("look at", "1000 describe", remote, "").await?.text();
+        match Found::parse(&text) {
+            Some(found) => self.pieces(remote, &found, take).await,
+            None => Err(Error::host(format!("no such file: {remote}")).on(self.name())),
+        }
+    }
+
+    async fn pieces(&self, remote: &str, found: &Found, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let progress = Progress::new(self, format!("fetching {remote}"), found.size);
         let (mut done, mut hash) = (0, Sha256::new());
         while done < found.size {
             let words = format!("{PIECE} {}", done.div_euclid(PIECE));
             let piece = self.ask("download", &format!("{PIECE} piece"), remote, &words).await?.stdout;
             hash.update(&piece);
-            file.write_all(&piece).map_err(unwritable)?;
+            take(&piece)?;
             done += piece.len() as u64;
             progress.at(done);
             if piece.is_empty() {
                 break;
             }
         }
-        if hex(&hash.finalize()) != found.sha256 {
-            return Err(Error::host(format!("{remote} changed while it was fetched"))
+        match hex(&hash.finalize()) == found.sha256 {
+            true => Ok(()),
+            false => Err(Error::host(format!("{remote} changed while it was fetched"))
                 .on(self.name())
-                .help("run it again when nothing writes to the file any more"));
+                .help("run it again when nothing writes to the file any more")),
         }
-        file.persist(local).map_err(|error| unwritable(error.error))?;
-        Ok(())
     }
 
     /// Has a function of `work.sh` look at a path, as whoever may.

@@ -149,7 +149,7 @@ async fn deploy(host: &Host, options: &Options, cluster: Option<&Cluster<'_>>) -
     Ok(changed || marked || action.is_some())
 }
 
-async fn look(host: &Host, options: &Options, images: &[PathBuf]) -> Result<Facts> {
+pub(super) async fn look(host: &Host, options: &Options, images: &[PathBuf]) -> Result<Facts> {
     let data = options.settings.one("data-dir").unwrap_or(DATA_DIR);
     let mut paths = vec![unit::BINARY.to_owned()];
     for image in images {

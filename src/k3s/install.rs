@@ -9,14 +9,15 @@ use sha2::{Digest as _, Sha256};
 use super::artifact::{Artifacts, Binary, Sum, is_archive, sum_of};
 use super::options::Options;
 use super::probe::{Facts, Stamp};
-use super::unit::BINARY;
+use super::stage::{is_staged, take_staged};
+use super::unit::{BINARY, STAGED};
 use crate::error::{Error, Kind, Reason, Result};
 use crate::host::{Host, ScriptOptions, quote};
 use crate::net;
 use crate::report::{Change, Event};
 
 /// The functions that download, verify and place.
-const LIBRARY: &str = include_str!("install.sh");
+pub(super) const LIBRARY: &str = include_str!("install.sh");
 
 /// How long a host may take to download the executable.
 const DOWNLOAD: u64 = 900;
@@ -62,10 +63,10 @@ impl Installation {
         let binary = artifacts.binary;
         let why = match &facts.version {
             None => Some(format!("{version} from {}", binary.origin())),
-            Some(installed) if *installed != version && facts.registered => {
+            Some(installed) if *installed != version && facts.registered && !options.upgrade => {
                 return Err(Error::refused(format!("this host runs k3s {installed}, and {version} is wanted")).help(
-                    "another version needs a backup and an order of steps, which this function does not do: \
-                           name the installed version to go on with it",
+                    "another version needs a snapshot and an order of steps: k3srun scripts/upgrade.rhai takes them; or \
+                     name the installed version to go on with it",
                 ));
             }
             Some(installed) if *installed != version => {
@@ -118,16 +119,43 @@ impl Installation {
         self.present
     }
 
-    /// Brings what is missing, or in a plan only says so.
+    /// Brings what is missing, or in a plan only says so. An executable that was staged is taken.
     pub async fn apply(&self, host: &Host, options: &Options) -> Result<()> {
         let planned = host.run_context().is_plan();
         // The executable first: whether it is the right one is known sooner.
         if let Some((binary, why)) = &self.binary {
-            if !planned {
-                install(host, binary, &options.version.to_string(), self.downloads).await?;
+            let version = options.version.to_string();
+            let staged = !planned && options.upgrade && take_staged(host, binary, &version).await?;
+            if !planned && !staged {
+                let keep = if options.upgrade { format!("keep {BINARY}\n") } else { String::new() };
+                install(host, binary, &version, self.downloads, BINARY, &keep).await?;
             }
             report(host, format!("file:{BINARY}"), why.clone(), planned);
         }
+        self.send_images(host).await
+    }
+
+    /// Brings what is missing without touching what runs: the executable to a place beside its own, the archives of images to
+    /// theirs, from where a k3s that runs imports them. Returns whether anything was brought.
+    pub async fn stage(&self, host: &Host, options: &Options) -> Result<bool> {
+        let planned = host.run_context().is_plan();
+        let version = options.version.to_string();
+        let mut staged = !self.images.is_empty();
+        if let Some((binary, why)) = &self.binary
+            && !is_staged(host, binary, &version).await?
+        {
+            if !planned {
+                install(host, binary, &version, self.downloads, STAGED, "").await?;
+            }
+            report(host, format!("file:{STAGED}"), format!("staged: {why}"), planned);
+            staged = true;
+        }
+        self.send_images(host).await?;
+        Ok(staged)
+    }
+
+    async fn send_images(&self, host: &Host) -> Result<()> {
+        let planned = host.run_context().is_plan();
         for image in &self.images {
             if !planned {
                 self.send_image(host, image).await?;
@@ -159,10 +187,18 @@ fn report(host: &Host, resource: String, summary: String, planned: bool) {
     host.run_context().report().emit(Event::Changed { host: host.name().to_owned(), planned, change });
 }
 
-async fn install(host: &Host, binary: &Binary, version: &str, downloads: bool) -> Result<()> {
-    let temp = format!("{BINARY}.k3srun");
+/// Brings the executable to `target`, verified; `before` are shell lines that run right before it takes its place.
+async fn install(
+    host: &Host,
+    binary: &Binary,
+    version: &str,
+    downloads: bool,
+    target: &str,
+    before: &str,
+) -> Result<()> {
+    let temp = format!("{target}.k3srun");
     let begin = format!("{LIBRARY}temp={}\n", quote(&temp));
-    let end = format!("place_binary \"$temp\" {BINARY} {}\n", quote(version));
+    let end = format!("prove \"$temp\" {0}\n{before}place_binary \"$temp\" {target} {0}\n", quote(version));
     match binary {
         Binary::Upload { path, sha256 } => {
             send(host, path, &temp).await?;

@@ -25,3 +25,15 @@ prove() {
   case $said in *" version $2 ("*) ;; *) stop 44 "the executable is not k3s $2" "$said" ;; esac
 }
 place_binary() { prove "$1" "$3"; place "$1" "$2" 0755; }
+# Keeps the executable that is about to be replaced beside it, as a second name of the same file.
+keep() { [ ! -f "$1" ] || ln -f -- "$1" "$1.previous" || stop 1 "can't keep $1 as $1.previous"; }
+# Puts an executable in place that was staged, and so verified, before. Its time becomes that of this moment: what is newer than
+# the process that runs is what asks for a restart. Exit status 45: it isn't there, or it is another one; an empty sum is any.
+place_staged() {
+  [ -x "$1" ] || exit 45
+  [ -z "$4" ] || [ "$(sha256sum <"$1" | cut -c1-64)" = "$4" ] || exit 45
+  prove "$1" "$3"
+  touch -- "$1"
+  keep "$2"
+  place "$1" "$2" 0755
+}

@@ -38,6 +38,8 @@ pub struct Options {
     pub environment: Option<BTreeMap<String, String>>,
     /// How long the node may take to become ready.
     pub timeout: Duration,
+    /// Whether the version of a node that is part of a cluster may be replaced by another one.
+    pub upgrade: bool,
     /// What goes into config.yaml.
     pub settings: Values,
     /// Labels that a kubelet may not give itself; set through the API.
@@ -67,7 +69,7 @@ impl<'de> Deserialize<'de> for AgentOptions {
 }
 
 /// Options that aren't settings of k3s.
-const COMMON: [&str; 7] = ["version", "source", "images", "registries", "environment", "timeout", "args"];
+const COMMON: [&str; 8] = ["version", "source", "images", "registries", "environment", "timeout", "args", "upgrade"];
 /// `server` and `token` are no plain values: the caller takes them out of the map.
 const OF_AGENTS: [&str; 4] = ["server", "server_ip", "server_url", "token"];
 
@@ -99,6 +101,7 @@ impl<'de> Visitor<'de> for OfRole {
         let (mut version, mut environment, mut server_url, mut registries) = (None, None, None, None);
         let (mut source, mut images, mut timeout) = (Source::default(), Vec::new(), TIMEOUT);
         let (mut settings, mut reserved_labels, mut args) = (Values::default(), Vec::new(), Vec::new());
+        let mut upgrade = false;
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
                 "version" => {
@@ -114,6 +117,7 @@ impl<'de> Visitor<'de> for OfRole {
                 "environment" => environment = Some(variables(map.next_value()?)?),
                 "args" => args = form::read(Form::Arguments, &map.next_value()?).map_err(A::Error::custom)?,
                 "timeout" => timeout = seconds(map.next_value()?)?,
+                "upgrade" => upgrade = map.next_value()?,
                 "server_ip" if role == Role::Agent => {
                     let text = map.next_value::<String>()?;
                     let ip: IpAddr =
@@ -153,6 +157,7 @@ impl<'de> Visitor<'de> for OfRole {
             registries,
             environment,
             timeout,
+            upgrade,
             settings,
             reserved_labels,
             server_url,

@@ -32,6 +32,10 @@ pub struct Facts {
     pub interfaces: BTreeSet<String>,
     /// The version of the executable.
     pub version: Option<String>,
+    /// The version of the executable that an upgrade replaced.
+    pub previous: Option<String>,
+    /// The version of the executable that is staged.
+    pub staged: Option<String>,
     /// sha256 of the executable, where it was asked for.
     pub sum: Option<String>,
     /// Size and time by path, of the archives that were asked for.
@@ -158,6 +162,8 @@ pub fn read(text: &str) -> Facts {
             "command" => drop(facts.commands.insert(owned())),
             "interface" => drop(facts.interfaces.insert(owned())),
             "version" => facts.version = release(value),
+            "previous" => facts.previous = release(value),
+            "staged" => facts.staged = release(value),
             "sum" => facts.sum = Some(owned()),
             "stamp" => facts.stamps.extend(read_stamp(value)),
             "config" => facts.config = decoded(value),

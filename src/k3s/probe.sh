@@ -28,7 +28,10 @@ for name in curl kubectl crictl ctr; do ! command -v $name >/dev/null || say com
 # That of busybox has other options, and stays silent here.
 ! wget --version >/dev/null 2>&1 || say command wget
 for path in /sys/class/net/*; do say interface "${path##*/}"; done
-[ ! -x $binary ] || say version "$($binary --version 2>/dev/null | grep -F ' version v')"
+release() { [ ! -x "$2" ] || say "$1" "$("$2" --version 2>/dev/null | grep -F ' version v')"; }
+release version $binary
+release previous $binary.previous
+release staged $binary.staged
 text config $etc/config.yaml
 for path in $etc/config.yaml.d/*.yaml $etc/config.yaml.d/*.yml; do [ ! -f "$path" ] || say dropin "$path"; done
 text definition "$units/$unit.service"

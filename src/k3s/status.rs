@@ -15,6 +15,12 @@ pub struct Status {
     pub installed: bool,
     /// Its version; empty where it isn't installed.
     pub version: String,
+    /// The version that runs, as the node's kubelet tells it; empty where the node can't be seen.
+    pub running: String,
+    /// The version that an upgrade replaced and kept; empty where there is none.
+    pub previous: String,
+    /// The version that is staged; empty where none is.
+    pub staged: String,
     /// `server`, `agent` or empty.
     pub role: String,
     /// Whether the unit is active.
@@ -60,6 +66,9 @@ impl Status {
         Status {
             installed: facts.version.is_some(),
             version: facts.version.unwrap_or_default(),
+            running: node.version,
+            previous: facts.previous.unwrap_or_default(),
+            staged: facts.staged.unwrap_or_default(),
             role: role.to_owned(),
             active: facts.unit.is_active(),
             state: facts.unit.active,

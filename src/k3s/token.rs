@@ -108,7 +108,7 @@ pub async fn token(host: &Host) -> Result<Token> {
 }
 
 /// Masks a token, and the password in it, in everything that the run shows.
-pub(super) fn hide(host: &Host, text: &str) {
+pub fn hide(host: &Host, text: &str) {
     let secrets = host.run_context().secrets();
     secrets.add(text);
     if let Some((_, password)) = text.strip_prefix("K10").and_then(|rest| rest.rsplit_once(':')) {

@@ -8,6 +8,12 @@ use super::settings::Role;
 /// Where the executable is.
 pub const BINARY: &str = "/usr/local/bin/k3s";
 
+/// Where the executable of another version waits for its turn.
+pub const STAGED: &str = "/usr/local/bin/k3s.staged";
+
+/// Where an upgrade keeps the executable that it replaced.
+pub const PREVIOUS: &str = "/usr/local/bin/k3s.previous";
+
 /// The folder of the unit.
 pub const FOLDER: &str = "/etc/systemd/system";
 
