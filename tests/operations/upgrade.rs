@@ -12,15 +12,17 @@ use crate::{lab, one_line, trial};
 /// The minor version that comes next.
 const NEXT: &str = "1.37";
 
-/// In this order.
+/// In this order. The next version is built for these alone, which takes too long for every run.
 pub fn trials() -> Vec<Trial> {
-    vec![
+    [
         trial("upgrade::what_can_not_be_is_refused_with_every_reason", refusals),
         trial("upgrade::a_plan_says_what_it_costs_and_changes_nothing", plan),
         trial("upgrade::a_run_that_dies_while_the_server_restarts_is_finished_by_the_next", killed_and_finished),
         trial("upgrade::a_second_run_changes_nothing", second_run),
         trial("upgrade::bootstrap_and_verify_agree_with_the_new_version", agreed),
     ]
+    .map(|trial| trial.with_ignored_flag(true))
+    .into()
 }
 
 fn refusals() -> Step {
