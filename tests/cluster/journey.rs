@@ -32,6 +32,8 @@ pub fn trials() -> Vec<Trial> {
 /// What comes after.
 pub fn last_trials() -> Vec<Trial> {
     vec![
+        trial("nodes_without_ping_find_each_other_behind_the_firewall", without_ping),
+        trial("a_flag_of_k3s_comes_with_cluster_toml_and_goes_with_it", flags),
         trial("a_worker_that_boots_without_its_server_waits_for_it", lonely_boot),
         trial("after_a_reboot_of_both_hosts_the_cluster_is_back_and_nothing_is_to_be_changed", reboot),
         trial("as_a_sudo_user_with_a_password_through_a_jump_host_over_ipv6", sudo_jump_ipv6),
@@ -162,6 +164,40 @@ fn secrets() -> Step {
 fn verify() -> Step {
     let (status, said) = Lab::shared()?.verify(&[], &[])?;
     if status == 0 && said.contains("13 checks passed") { Ok(()) } else { Err(said) }
+}
+
+/// Small systems have no `ping`, and between the nodes only the ports of the table are open.
+fn without_ping() -> Step {
+    let lab = Lab::shared()?;
+    let on_both =
+        |command: &str| ["master", "worker"].into_iter().try_for_each(|host| lab.exec(host, command).map(drop));
+    on_both("mv \"$(command -v ping)\" /root/ping.aside")?;
+    let looked = lab.bootstrap(&["--only", "preflight"]);
+    on_both("mv /root/ping.aside /usr/bin/ping")?;
+    looked.map(drop)
+}
+
+/// What was added to cluster.toml is in force, and what was taken out is gone; what contradicts the architecture is refused.
+fn flags() -> Step {
+    let lab = Lab::shared()?;
+    let with = "k3s.server_args=etcd-snapshot-retention=7";
+    let wrong = "k3s.server_args=node-ip=10.0.0.9,etcd-snapshot-retentoin=7";
+    let (status, said) = lab.try_bootstrap(&["--set", wrong])?;
+    if status == 0
+        || !said.contains("node-ip is set already")
+        || !said.contains("etcd-snapshot-retentoin is not a flag")
+    {
+        return Err(format!("it ended with {status}:\n{said}"));
+    }
+    let written = "grep -c etcd-snapshot-retention /etc/rancher/k3s/config.yaml || true";
+    for (options, lines) in [(&["--set", with][..], "1"), (&[], "0")] {
+        lab.bootstrap(options)?;
+        let found = lab.exec("master", written)?;
+        if found != lines {
+            return Err(format!("config.yaml has {found} lines of the flag, not {lines}"));
+        }
+    }
+    lab.bootstrap_changes_nothing()
 }
 
 /// The lab takes the machine for booted though its agent waits, and the agent joins when its server is back.

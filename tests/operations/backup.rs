@@ -139,7 +139,7 @@ fn same_master() -> Step {
 fn fresh_master() -> Step {
     let lab = lab()?;
     let file = back_up("5")?;
-    let wipe = "systemctl disable --now k3s; pkill -f containerd-shim; rm -f /etc/systemd/system/k3s.service*; systemctl daemon-reload
+    let wipe = "systemctl disable --now k3s; pkill containerd-shim; rm -f /etc/systemd/system/k3s.service*; systemctl daemon-reload
         rm -rf /etc/rancher /usr/local/bin/k3s* /usr/local/bin/kubectl /usr/local/bin/crictl /usr/local/bin/ctr /var/lib/cni
         ip link delete cni0; ip link delete flannel.1; true";
     lab.exec("master", wipe)?;
