@@ -28,9 +28,9 @@ fn trial(name: &str, test: fn() -> Step) -> Trial {
     Trial::test(name, move || test().map_err(Into::into))
 }
 
-/// What was said as one line, since a terminal's width breaks it anywhere.
+/// What was said as one line, since a terminal's width breaks it anywhere, and an error's frame is at each beginning.
 fn one_line(said: &str) -> String {
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
 
 fn main() -> ExitCode {
