@@ -117,11 +117,18 @@ fn request_trouble(chain: &Chain) -> Option<Problem> {
         }
     }
     let ready = condition(request, "Ready")?;
-    (ready["reason"] == "Failed").then(|| Problem {
+    if ready["reason"] != "Failed" {
+        return None;
+    }
+    // Of an order that failed at once the request may be the only one that tells, with words before those of the order.
+    let said = text(ready, "/message");
+    let reason = said.split_once(" state: ").map_or(said, |(_, reason)| reason);
+    let problem = explain(reason, About::Server(chain.server())).unwrap_or_else(|| Problem {
         cause: format!("the request has failed: {}", told("Ready")),
         remedy: "correct what it says, then cert::renew() tries again at once".into(),
         outlook: Outlook::Final,
-    })
+    });
+    Some(Problem { outlook: Outlook::Final, ..problem })
 }
 
 fn challenge_trouble(chain: &Chain, challenge: &Value) -> Option<Problem> {
@@ -258,6 +265,10 @@ mod tests {
             Value::Null,
         );
         rate_limited.events.clear();
+        let failed = json!({ "status": { "conditions": [{ "type": "Ready", "status": "False", "reason": "Failed",
+            "message": "Failed to wait for order resource \"limited-1-6\" to become ready: order is in \"errored\" state: \
+                Failed to create Order: 429 urn:ietf:params:acme:error:rateLimited: too many" }] } });
+        let only_the_request_tells = chain(given_up.clone(), failed, json!({}), Value::Null);
         let cases = [
             (
                 "issued",
@@ -279,6 +290,7 @@ mod tests {
             ("no image of the solver", no_image),
             ("refused by the authority", chain(issuing(), json!({}), order("invalid", ""), Value::Null)),
             ("rate limited", rate_limited),
+            ("rate limited, and only the request tells", only_the_request_tells),
             ("given up", chain(given_up, Value::Null, Value::Null, Value::Null)),
         ];
         let mut said = String::new();

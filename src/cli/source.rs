@@ -45,7 +45,8 @@ impl Source {
                 Self::new(args, "<stdin>", text, "standard input", "pipe a script into it")
             }
             Some(name) => match (File::open(name).and_then(read), playbook(name)) {
-                (Err(error), Some((file, text))) if error.kind() == ErrorKind::NotFound => {
+                // The one that was made of it to be edited is not passed over.
+                (Err(error), Some((file, text))) if error.kind() == ErrorKind::NotFound && similar(name).is_none() => {
                     Self::new(args, &format!("<scripts>/{file}"), text.to_owned(), name, "")
                 }
                 (text, _) => {
