@@ -212,9 +212,10 @@ fn recover(case: &Case, host: &Host, way: &WayIn, script: &str, before: &str) ->
     unchanged(host, before)
 }
 
-/// The host becomes as it was: what was left to tidy up takes a moment.
+/// The host becomes as it was: where k3srun has ended before the host's own timer, when that has run, and what is left to tidy up
+/// takes a moment.
 fn unchanged(host: &Host, before: &str) -> Step {
-    let end = Instant::now() + Duration::from_secs(15);
+    let end = Instant::now() + MINUTE + Duration::from_secs(15);
     loop {
         let after = host.state()?;
         if after == before {
